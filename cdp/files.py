@@ -1,0 +1,68 @@
+"""Stage files: written whole or not at all, and read with an error that names the file."""
+
+import os
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+
+@contextmanager
+def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give a temporary path beside `path`, which becomes `path` when the block ends well."""
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.tmp")
+    try:
+        yield temporary
+        os.replace(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def save_arrays(path: str | os.PathLike[str], **arrays: np.ndarray) -> None:
+    """Write named arrays to an uncompressed .npz file."""
+    with atomic_path(path) as temporary, open(temporary, "wb") as file:
+        np.savez(file, allow_pickle=False, **arrays)
+
+
+def load_arrays(path: str | os.PathLike[str], *names: str) -> tuple[np.ndarray, ...]:
+    """Read the named arrays of a .npz file.
+
+    Raises
+    ------
+    ValueError
+        If the file is truncated, otherwise damaged, or lacks one of the arrays.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return tuple(archive[name] for name in names)
+    except (zipfile.BadZipFile, ValueError, KeyError, EOFError, AttributeError) as error:
+        raise _damaged(path, error) from error
+
+
+def save_array(path: str | os.PathLike[str], array: np.ndarray) -> None:
+    """Write one array to a .npy file."""
+    with atomic_path(path) as temporary, open(temporary, "wb") as file:
+        np.save(file, array, allow_pickle=False)
+
+
+def load_array(path: str | os.PathLike[str]) -> np.ndarray:
+    """Read one array from a .npy file; raises ValueError if the file is damaged."""
+    try:
+        return np.load(path, allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise _damaged(path, error) from error
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write a text file in UTF-8."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def _damaged(path: str | os.PathLike[str], error: Exception) -> ValueError:
+    reason = str(error).splitlines()[0]
+    return ValueError(f"{path} is damaged ({reason}); delete it and run again to have it made anew")

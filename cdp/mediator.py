@@ -1,0 +1,229 @@
+"""The mediator: a small network that decides on pairs from what all models say of them."""
+
+import os
+import pickle
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from cdp.files import atomic_path
+from cdp.pairs import CandidatePairs
+
+_PREDICT_BATCH = 65536
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a mediator is trained."""
+
+    optimizer: str
+    learning_rate: float
+    weight_decay: float
+    batch_size: int
+    epochs: int
+    standardize: bool
+    one_cycle: bool
+
+
+RECIPES = {
+    "default": Recipe("adamw", 0.003, 1e-4, 1024, 8, standardize=True, one_cycle=True),
+    "reference": Recipe("sgd", 0.001, 1e-4, 1024, 2, standardize=False, one_cycle=False),
+}
+
+
+def mediator_inputs(candidates: CandidatePairs, affinity: np.ndarray, *, inputs: str) -> np.ndarray:
+    """The mediator's input columns.
+
+    Parameters
+    ----------
+    candidates : CandidatePairs
+    affinity : ndarray of shape (P, C + 1)
+        See `cdp.affinity`.
+    inputs : str
+        Three digits, 1 to include relationship, affinity and structure in turn; "110", "111", ...
+
+    Returns
+    -------
+    ndarray of shape (P, n_inputs), float32
+
+    Raises
+    ------
+    ValueError
+        If `inputs` is not of that form, or leaves no column.
+    """
+    if len(inputs) != 3 or not set(inputs) <= {"0", "1"}:
+        raise ValueError(f"inputs must be three digits 0 or 1 (relationship, affinity, structure), not {inputs!r}")
+    groups = (candidates.relationship, affinity, candidates.structure)
+    chosen = [group for group, digit in zip(groups, inputs, strict=True) if digit == "1"]
+    columns = np.hstack(chosen, dtype=np.float32) if chosen else np.empty((0, 0), np.float32)
+    if columns.shape[1] == 0:
+        raise ValueError(f"inputs {inputs!r} leave the mediator nothing to look at")
+    return columns
+
+
+class Mediator:
+    """Multi-layer perceptron in -> 3 in -> 3 in -> 2 on pair features (DESIGN 4.4).
+
+    Made by `Mediator.fit` or `Mediator.load`.
+    """
+
+    def __init__(self, n_inputs: int) -> None:
+        self.n_inputs = n_inputs
+        hidden = 3 * n_inputs
+        self.network = torch.nn.Sequential(
+            torch.nn.Linear(n_inputs, hidden),
+            torch.nn.ReLU(),
+            torch.nn.Linear(hidden, hidden),
+            torch.nn.ReLU(),
+            torch.nn.Linear(hidden, 2),
+        )
+        self.mean = torch.zeros(n_inputs)
+        self.scale = torch.ones(n_inputs)
+
+    @classmethod
+    def fit(
+        cls,
+        inputs: np.ndarray,
+        same_identity: np.ndarray,
+        *,
+        recipe: str = "default",
+        device: str = "auto",
+        seed: int = 0,
+    ) -> "Mediator":
+        """Train on labelled pairs.
+
+        Parameters
+        ----------
+        inputs : ndarray of shape (P, n_inputs), float32
+            See `mediator_inputs`.
+        same_identity : bool array of shape (P,)
+        recipe : {"default", "reference"}
+            "reference" is the published one, for millions of pairs: SGD at a constant rate, two
+            epochs, inputs as they are. "default" learns on small sets too: inputs standardised,
+            AdamW, one-cycle rate, eight epochs.
+        device : {"auto", "cpu", "cuda"}
+        seed : int
+            Of the initial weights and of the order of the pairs.
+
+        Returns
+        -------
+        Mediator
+
+        Raises
+        ------
+        ValueError
+            For an unknown recipe or device, shapes that do not fit, or pairs of one kind only.
+        """
+        if recipe not in RECIPES:
+            raise ValueError(f"recipe must be one of {', '.join(RECIPES)}, not {recipe!r}")
+        if inputs.ndim != 2 or same_identity.shape != (len(inputs),):
+            raise ValueError(f"inputs must be (P, n_inputs) for P labels, not {inputs.shape} for {same_identity.shape}")
+        positive = int(np.count_nonzero(same_identity))
+        if not 0 < positive < len(inputs):
+            raise ValueError(
+                f"a mediator needs pairs of same and of different identity to learn from; {positive} of "
+                f"{len(inputs)} pairs are of the same identity"
+            )
+        settings, place = RECIPES[recipe], choose_device(device)
+        generator = torch.Generator().manual_seed(seed)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            mediator = cls(inputs.shape[1])
+        x = torch.from_numpy(np.asarray(inputs, np.float32))
+        y = torch.from_numpy(np.asarray(same_identity, np.int64))
+        if settings.standardize:
+            mediator.mean = x.mean(dim=0)
+            mediator.scale = x.std(dim=0).clamp(min=1e-6)
+        _train(mediator, x.to(place), y.to(place), settings, generator, place)
+        return mediator
+
+    def predict(self, inputs: np.ndarray, *, device: str = "auto") -> np.ndarray:
+        """Probability that the samples of a pair are of the same identity.
+
+        Parameters
+        ----------
+        inputs : ndarray of shape (P, n_inputs), float32
+        device : {"auto", "cpu", "cuda"}
+
+        Returns
+        -------
+        ndarray of shape (P,), float32
+        """
+        if inputs.ndim != 2 or inputs.shape[1] != self.n_inputs:
+            raise ValueError(f"this mediator takes {self.n_inputs} inputs a pair, not an array of shape {inputs.shape}")
+        place = choose_device(device)
+        network, mean, scale = self.network.to(place), self.mean.to(place), self.scale.to(place)
+        probability = np.empty(len(inputs), np.float32)
+        with torch.inference_mode():
+            for start in range(0, len(inputs), _PREDICT_BATCH):
+                block = torch.from_numpy(np.asarray(inputs[start : start + _PREDICT_BATCH], np.float32)).to(place)
+                logits = network((block - mean) / scale)
+                probability[start : start + len(block)] = torch.softmax(logits, dim=1)[:, 1].cpu().numpy()
+        self.network.to("cpu")
+        return probability
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write weights and input scaling to a file that `load` reads."""
+        state = {
+            "n_inputs": self.n_inputs,
+            "network": self.network.state_dict(),
+            "mean": self.mean,
+            "scale": self.scale,
+        }
+        with atomic_path(path) as temporary:
+            torch.save(state, temporary)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> "Mediator":
+        """Read a mediator that `save` wrote; raises ValueError if the file is damaged."""
+        try:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+            mediator = cls(state["n_inputs"])
+            mediator.network.load_state_dict(state["network"])
+            mediator.mean, mediator.scale = state["mean"], state["scale"]
+        except (RuntimeError, KeyError, TypeError, EOFError, pickle.UnpicklingError) as error:
+            raise ValueError(f"{path} is damaged or no mediator; delete it and run again to have it trained anew") from error
+        return mediator
+
+
+def choose_device(device: str) -> torch.device:
+    """The torch device that `device` ("auto", "cpu" or "cuda") means on this machine."""
+    if device not in ("auto", "cpu", "cuda"):
+        raise ValueError(f"device must be auto, cpu or cuda, not {device!r}")
+    available = torch.cuda.is_available()
+    if device == "cuda" and not available:
+        raise ValueError("device is cuda, but torch finds no usable GPU here; set device: auto or cpu")
+    return torch.device("cuda" if device != "cpu" and available else "cpu")
+
+
+def _train(
+    mediator: Mediator,
+    x: torch.Tensor,
+    y: torch.Tensor,
+    recipe: Recipe,
+    generator: torch.Generator,
+    place: torch.device,
+) -> None:
+    network = mediator.network.to(place).train()
+    mean, scale = mediator.mean.to(place), mediator.scale.to(place)
+    if recipe.optimizer == "sgd":
+        optimizer: torch.optim.Optimizer = torch.optim.SGD(
+            network.parameters(), lr=recipe.learning_rate, momentum=0.9, weight_decay=recipe.weight_decay
+        )
+    else:
+        optimizer = torch.optim.AdamW(
+            network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
+        )
+    steps = recipe.epochs * -(-len(x) // recipe.batch_size)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.learning_rate, total_steps=steps) if recipe.one_cycle else None
+    for _ in range(recipe.epochs):
+        order = torch.randperm(len(x), generator=generator).to(place)
+        for batch in order.split(recipe.batch_size):
+            loss = torch.nn.functional.cross_entropy(network((x[batch] - mean) / scale), y[batch])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            if schedule:
+                schedule.step()
+    network.to("cpu").eval()

@@ -1,0 +1,149 @@
+"""Propagation: clusters of bounded size from scored pairs."""
+
+import warnings
+
+import numba
+import numpy as np
+
+
+def propagate(
+    pairs: np.ndarray,
+    scores: np.ndarray,
+    n_samples: int,
+    *,
+    max_size: int = 600,
+    step: float = 0.05,
+    max_iter: int = 100,
+) -> np.ndarray:
+    """Cluster scored pairs into components of bounded size (DESIGN 4.5).
+
+    Round 0 takes the connected components of all pairs; those of at most `max_size` samples are
+    final. Each later round raises the threshold, th + (1 - th) * step from the smallest score,
+    and takes the components of the remaining samples' pairs that reach it.
+
+    Parameters
+    ----------
+    pairs : ndarray of shape (P, 2), integer
+        Kept pairs, in any order.
+    scores : ndarray of shape (P,), float
+        At most 1.
+    n_samples : int
+    max_size : int, >= 1
+    step : float in (0, 1]
+    max_iter : int, >= 1
+        Number of rounds; components still too large after them stay as they are, with a warning.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,), int64
+        Labels 0.. by first appearance; -1 for samples in no pair.
+
+    Raises
+    ------
+    ValueError
+        For shapes that do not fit, samples out of range, scores above 1 or NaN, bad parameters.
+
+    Notes
+    -----
+    With th_r the threshold of round r, a pair's level is the last round whose threshold it
+    reaches. Components only shrink from round to round, so one pass over the levels from the last
+    to the first finds every round's components by merging, and a merge is final unless it
+    makes a component too large. Each pair is looked at twice in all.
+    """
+    _check_scored_pairs(pairs, scores, n_samples)
+    if max_size < 1 or max_iter < 1 or not 0 < step <= 1:
+        raise ValueError(
+            f"max_size and max_iter must be at least 1 and step in (0, 1], not {max_size}, {max_iter} and {step}"
+        )
+    if len(pairs) == 0:
+        return np.full(n_samples, -1, np.int64)
+    thresholds = round_thresholds(float(scores.min()), step=step, max_iter=max_iter)
+    levels = np.searchsorted(thresholds, scores.astype(np.float64), side="right") - 1
+    order = np.argsort(levels.astype(np.uint16 if max_iter <= 65536 else np.int64), kind="stable")[::-1]
+    roots, unresolved = _bounded_components(pairs, levels, order, n_samples, max_size, max_iter - 1)
+    if len(unresolved):
+        sizes = ", ".join(str(size) for size in sorted(unresolved, reverse=True)[:10])
+        warnings.warn(
+            f"{len(unresolved)} components are still larger than max_size {max_size} after {max_iter} rounds and stay "
+            f"as they are (largest: {sizes} samples); a larger max_iter or step, or a higher threshold, splits them",
+            stacklevel=2,
+        )
+    return _number_by_appearance(roots)
+
+
+def round_thresholds(lowest: float, *, step: float, max_iter: int) -> np.ndarray:
+    """Thresholds of the rounds: th_0 = lowest, th_{r+1} = th_r + (1 - th_r) * step; float64 (max_iter,)."""
+    thresholds = np.empty(max_iter)
+    thresholds[0] = lowest
+    for r in range(1, max_iter):
+        thresholds[r] = min(1.0, thresholds[r - 1] + (1.0 - thresholds[r - 1]) * step)
+    return thresholds
+
+
+def _check_scored_pairs(pairs: np.ndarray, scores: np.ndarray, n_samples: int) -> None:
+    if pairs.ndim != 2 or pairs.shape[1] != 2 or scores.shape != (len(pairs),):
+        raise ValueError(f"pairs must be (P, 2) and scores (P,), not {pairs.shape} and {scores.shape}")
+    if len(pairs) and not 0 <= pairs.min() <= pairs.max() < n_samples:
+        raise ValueError(f"pairs name samples outside 0..{n_samples - 1}")
+    if len(pairs) and not (-np.inf < scores.min() <= scores.max() <= 1):
+        raise ValueError(f"scores must be numbers of at most 1; they run from {scores.min()} to {scores.max()}")
+
+
+@numba.njit(cache=True)
+def _bounded_components(pairs, levels, order, n_samples, max_size, last):  # type: ignore[no-untyped-def]
+    """Root of each sample's final component (-1: in no pair); sizes of those left too large."""
+    component = np.full(n_samples, -1, np.int32)  # of the round at hand, whatever its size
+    cluster = np.full(n_samples, -1, np.int32)  # of those that are small enough
+    size = np.ones(n_samples, np.int32)
+    for p in order:
+        for sample in pairs[p]:
+            component[sample] = cluster[sample] = sample
+    unresolved = [np.int32(0) for _ in range(0)]
+    start = 0
+    while start < len(order):
+        level = levels[order[start]]
+        stop = start
+        while stop < len(order) and levels[order[stop]] == level:
+            i, j = pairs[order[stop]]
+            a, b = _root(component, i), _root(component, j)
+            if a != b:
+                component[max(a, b)] = min(a, b)
+                size[min(a, b)] += size[max(a, b)]
+            stop += 1
+        for p in order[start:stop]:
+            i, j = pairs[p]
+            if level == last or size[_root(component, i)] <= max_size:
+                a, b = _root(cluster, i), _root(cluster, j)
+                cluster[max(a, b)] = min(a, b)
+        if level == last:
+            for sample in range(n_samples):
+                if component[sample] == sample and size[sample] > max_size:
+                    unresolved.append(size[sample])
+        start = stop
+    for sample in range(n_samples):
+        if cluster[sample] >= 0:
+            cluster[sample] = _root(cluster, sample)
+    return cluster, unresolved
+
+
+@numba.njit(cache=True)
+def _root(parents, sample):  # type: ignore[no-untyped-def]
+    while parents[sample] != sample:
+        parents[sample] = parents[parents[sample]]
+        sample = parents[sample]
+    return sample
+
+
+@numba.njit(cache=True)
+def _number_by_appearance(roots):  # type: ignore[no-untyped-def]
+    labels = np.full(len(roots), -1, np.int64)
+    numbers = np.full(len(roots), -1, np.int64)
+    count = 0
+    for sample in range(len(roots)):
+        root = roots[sample]
+        if root >= 0:
+            if numbers[root] < 0:
+                numbers[root] = count
+                count += 1
+            labels[sample] = numbers[root]
+    return labels

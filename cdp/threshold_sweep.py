@@ -1,0 +1,77 @@
+"""Many thresholds of one scoring: what each would give."""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from cdp.metrics import describe, evaluate, pair_accuracy
+from cdp.propagation import propagate
+
+
+def spread_thresholds(scores: np.ndarray, *, count: int) -> list[float]:
+    """Thresholds that keep evenly growing shares of the pairs.
+
+    Parameters
+    ----------
+    scores : array of shape (P,)
+        Those that are -inf (rejected pairs) are left out.
+    count : int
+        At most this many thresholds, fewer where quantiles coincide.
+
+    Returns
+    -------
+    list of float
+        Ascending, with four decimals.
+    """
+    seen = scores[np.isfinite(scores)]
+    if len(seen) == 0:
+        return []
+    quantiles = np.quantile(seen, np.arange(count) / count)
+    return sorted({rounded for q in quantiles if (rounded := round(float(q), 4)) < seen.max()})
+
+
+def sweep(
+    pairs: np.ndarray,
+    scores: np.ndarray,
+    n_samples: int,
+    thresholds: Iterable[float],
+    *,
+    labels_true: np.ndarray | None = None,
+    max_size: int = 600,
+    step: float = 0.05,
+    max_iter: int = 100,
+) -> list[dict[str, float | int | None]]:
+    """Propagate and evaluate at each threshold.
+
+    Parameters
+    ----------
+    pairs : ndarray of shape (P, 2)
+    scores : ndarray of shape (P,)
+    n_samples : int
+    thresholds : iterable of float
+        Pairs with a score above the threshold are kept.
+    labels_true : integer array of shape (n_samples,), optional
+    max_size, step, max_iter
+        See `cdp.propagate`.
+
+    Returns
+    -------
+    list of dict, one a threshold
+        ``threshold``, ``pairs``, ``pair_accuracy``, ``precision``, ``recall``, ``f``,
+        ``bcubed_precision``, ``bcubed_recall``, ``bcubed_f``, ``nmi`` (kept form), ``clusters``,
+        ``singletons``, ``largest``, ``discarded``, ``discard_ratio``; None where not applicable.
+    """
+    exact_scores = scores.astype(np.float64)
+    rows = []
+    for threshold in thresholds:
+        kept = exact_scores > threshold
+        labels = propagate(pairs[kept], scores[kept], n_samples, max_size=max_size, step=step, max_iter=max_iter)
+        row: dict[str, float | int | None] = {"threshold": threshold, "pairs": int(np.count_nonzero(kept))}
+        row |= {"pair_accuracy": None} | dict.fromkeys(_AGREEMENT)
+        if labels_true is not None:
+            row |= {"pair_accuracy": pair_accuracy(pairs[kept], labels_true)} | evaluate(labels_true, labels)["kept"]
+        rows.append(row | describe(labels))
+    return rows
+
+
+_AGREEMENT = ("precision", "recall", "f", "bcubed_precision", "bcubed_recall", "bcubed_f", "nmi")

@@ -1,0 +1,44 @@
+"""The committee's vote on candidate pairs."""
+
+import numpy as np
+
+from cdp.pairs import CandidatePairs
+
+
+def vote(
+    candidates: CandidatePairs, *, accept: int = 0, threshold: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Keep the pairs that are similar enough and that enough members confirm (DESIGN 4.3).
+
+    Parameters
+    ----------
+    candidates : CandidatePairs
+    accept : int
+        Votes that a pair needs; 0 without a committee.
+    threshold : float in [-1, 1]
+        A pair is kept when its base similarity is above it.
+
+    Returns
+    -------
+    pairs : ndarray of shape (kept, 2), int32
+    scores : ndarray of shape (kept,), float32
+        Their similarity.
+
+    Raises
+    ------
+    ValueError
+        If `accept` is negative or larger than the committee, or `threshold` is out of range.
+    """
+    if not -1 <= threshold <= 1:
+        raise ValueError(f"threshold must be in [-1, 1] (a cosine), not {threshold}")
+    scores = vote_scores(candidates, accept=accept)
+    kept = scores.astype(np.float64) > threshold
+    return candidates.pairs[kept], scores[kept]
+
+
+def vote_scores(candidates: CandidatePairs, *, accept: int) -> np.ndarray:
+    """Similarity of the pairs with at least `accept` votes, -inf for the others; float32 (P,)."""
+    members = candidates.relationship.shape[1]
+    if not 0 <= accept <= members:
+        raise ValueError(f"accept must be between 0 and the committee's {members} members, not {accept}")
+    return np.where(candidates.votes >= accept, candidates.similarity, np.float32(-np.inf))
