@@ -93,8 +93,12 @@ def _undirected_pairs(idx: np.ndarray) -> np.ndarray:
     neighbor = idx.ravel().astype(np.int64)
     real = (neighbor >= 0) & (neighbor != sample)
     sample, neighbor = sample[real], neighbor[real]
-    keys = np.unique(np.minimum(sample, neighbor) * n + np.maximum(sample, neighbor))
-    return np.stack([keys // n, keys % n], axis=1).astype(np.int32) if n else np.empty((0, 2), np.int32)
+    keys = np.minimum(sample, neighbor) * n + np.maximum(sample, neighbor)
+    keys.sort()
+    keys = keys[np.diff(keys, prepend=-1) > 0]
+    pairs = np.empty((len(keys), 2), np.int32)
+    np.divmod(keys, max(n, 1), out=(pairs[:, 0], pairs[:, 1]), casting="same_kind")
+    return pairs
 
 
 @numba.njit(parallel=True, cache=True)
@@ -140,13 +144,9 @@ def _common_neighbors(sorted_rows, pairs, counts):  # type: ignore[no-untyped-de
     for p in numba.prange(len(pairs)):
         a, b = sorted_rows[pairs[p, 0]], sorted_rows[pairs[p, 1]]
         s = t = common = 0
-        while s < k and t < k:
-            if a[s] == b[t]:
-                common += a[s] >= 0
-                s += 1
-                t += 1
-            elif a[s] < b[t]:
-                s += 1
-            else:
-                t += 1
+        while s < k and t < k:  # without branches, which would be mispredicted
+            x, y = a[s], b[t]
+            common += (x == y) & (x >= 0)
+            s += x <= y
+            t += y <= x
         counts[p] = common

@@ -1,11 +1,34 @@
 """Propagation: clusters of bounded size from scored pairs."""
 
 import warnings
+from typing import Literal, overload
 
 import numba
 import numpy as np
 
 
+@overload
+def propagate(
+    pairs: np.ndarray,
+    scores: np.ndarray,
+    n_samples: int,
+    *,
+    max_size: int = ...,
+    step: float = ...,
+    max_iter: int = ...,
+    return_n_iter: Literal[False] = ...,
+) -> np.ndarray: ...
+@overload
+def propagate(
+    pairs: np.ndarray,
+    scores: np.ndarray,
+    n_samples: int,
+    *,
+    max_size: int = ...,
+    step: float = ...,
+    max_iter: int = ...,
+    return_n_iter: Literal[True],
+) -> tuple[np.ndarray, int]: ...
 def propagate(
     pairs: np.ndarray,
     scores: np.ndarray,
@@ -14,7 +37,8 @@ def propagate(
     max_size: int = 600,
     step: float = 0.05,
     max_iter: int = 100,
-) -> np.ndarray:
+    return_n_iter: bool = False,
+) -> np.ndarray | tuple[np.ndarray, int]:
     """Cluster scored pairs into components of bounded size (DESIGN 4.5).
 
     Round 0 takes the connected components of all pairs; those of at most `max_size` samples are
@@ -32,11 +56,15 @@ def propagate(
     step : float in (0, 1]
     max_iter : int, >= 1
         Number of rounds; components still too large after them stay as they are, with a warning.
+    return_n_iter : bool
+        Whether to return the number of rounds that it took as well.
 
     Returns
     -------
-    ndarray of shape (n_samples,), int64
-        Labels 0.. by first appearance; -1 for samples in no pair.
+    labels : ndarray of shape (n_samples,), int64
+        0.. by first appearance; -1 for samples in no pair.
+    n_iter : int
+        Only with `return_n_iter`.
 
     Raises
     ------
@@ -56,11 +84,12 @@ def propagate(
             f"max_size and max_iter must be at least 1 and step in (0, 1], not {max_size}, {max_iter} and {step}"
         )
     if len(pairs) == 0:
-        return np.full(n_samples, -1, np.int64)
+        labels = np.full(n_samples, -1, np.int64)
+        return (labels, 1) if return_n_iter else labels
     thresholds = round_thresholds(float(scores.min()), step=step, max_iter=max_iter)
     levels = np.searchsorted(thresholds, scores.astype(np.float64), side="right") - 1
     order = np.argsort(levels.astype(np.uint16 if max_iter <= 65536 else np.int64), kind="stable")[::-1]
-    roots, unresolved = _bounded_components(pairs, levels, order, n_samples, max_size, max_iter - 1)
+    roots, unresolved, n_iter = _bounded_components(pairs, levels, order, n_samples, max_size, max_iter - 1)
     if len(unresolved):
         sizes = ", ".join(str(size) for size in sorted(unresolved, reverse=True)[:10])
         warnings.warn(
@@ -68,7 +97,8 @@ def propagate(
             f"as they are (largest: {sizes} samples); a larger max_iter or step, or a higher threshold, splits them",
             stacklevel=2,
         )
-    return _number_by_appearance(roots)
+    labels = _number_by_appearance(roots)
+    return (labels, n_iter) if return_n_iter else labels
 
 
 def round_thresholds(lowest: float, *, step: float, max_iter: int) -> np.ndarray:
@@ -91,7 +121,7 @@ def _check_scored_pairs(pairs: np.ndarray, scores: np.ndarray, n_samples: int) -
 
 @numba.njit(cache=True)
 def _bounded_components(pairs, levels, order, n_samples, max_size, last):  # type: ignore[no-untyped-def]
-    """Root of each sample's final component (-1: in no pair); sizes of those left too large."""
+    """Root of each sample's final component (-1: in no pair), sizes of those left too large, rounds."""
     component = np.full(n_samples, -1, np.int32)  # of the round at hand, whatever its size
     cluster = np.full(n_samples, -1, np.int32)  # of those that are small enough
     size = np.ones(n_samples, np.int32)
@@ -99,6 +129,7 @@ def _bounded_components(pairs, levels, order, n_samples, max_size, last):  # typ
         for sample in pairs[p]:
             component[sample] = cluster[sample] = sample
     unresolved = [np.int32(0) for _ in range(0)]
+    rounds = 1
     start = 0
     while start < len(order):
         level = levels[order[start]]
@@ -112,7 +143,10 @@ def _bounded_components(pairs, levels, order, n_samples, max_size, last):  # typ
             stop += 1
         for p in order[start:stop]:
             i, j = pairs[p]
-            if level == last or size[_root(component, i)] <= max_size:
+            fits = size[_root(component, i)] <= max_size
+            if not fits:
+                rounds = max(rounds, min(level + 2, last + 1))
+            if fits or level == last:
                 a, b = _root(cluster, i), _root(cluster, j)
                 cluster[max(a, b)] = min(a, b)
         if level == last:
@@ -123,7 +157,7 @@ def _bounded_components(pairs, levels, order, n_samples, max_size, last):  # typ
     for sample in range(n_samples):
         if cluster[sample] >= 0:
             cluster[sample] = _root(cluster, sample)
-    return cluster, unresolved
+    return cluster, unresolved, rounds
 
 
 @numba.njit(cache=True)

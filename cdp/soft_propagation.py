@@ -1,9 +1,14 @@
 """Soft propagation: label weights for the samples of components that had to be split."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numba
 import numpy as np
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
+
+_CHUNK = 4096  # samples a task
+_EMPTY = (np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
 
 
 def soft_propagate(
@@ -53,17 +58,71 @@ def soft_propagate(
             f"to {scores.max()}; raise the threshold"
         )
     n = len(labels)
-    n_labels = int(labels.max(initial=-1)) + 1
+    starts, neighbors, weights = _adjacency(pairs, scores, n)
+    graph = csr_array((weights, neighbors, starts), shape=(n, n))
+    component = connected_components(graph, directed=False)[1]
+    split = np.bincount(component, minlength=1)[component] > max_size
+    reach = np.where(split, depth, 0)
+
+    def rows(start: int) -> tuple[np.ndarray, ...]:
+        return _diffuse(start, min(start + _CHUNK, n), starts, neighbors, weights, labels, reach, decay)
+
+    with ThreadPoolExecutor(numba.get_num_threads()) as pool:
+        chunks = list(pool.map(rows, range(0, n, _CHUNK)))
+    counts, columns, values = (np.concatenate(parts) for parts in zip(*chunks, strict=True)) if chunks else _EMPTY
+    row_starts = np.concatenate([[0], np.cumsum(counts)])
+    return csr_array((values, columns, row_starts), shape=(n, int(labels.max(initial=-1)) + 1))
+
+
+def _adjacency(pairs: np.ndarray, scores: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The kept pairs as a symmetric graph in CSR form: row starts, neighbours (sorted), scores."""
     sources = np.concatenate([pairs[:, 0], pairs[:, 1]])
     targets = np.concatenate([pairs[:, 1], pairs[:, 0]])
     order = np.lexsort((targets, sources))
     starts = np.concatenate([[0], np.cumsum(np.bincount(sources, minlength=n))])
-    weights = np.concatenate([scores, scores])[order].astype(np.float64)
-    neighbors = targets[order].astype(np.int64)
-    component = connected_components(csr_array((weights, neighbors, starts), shape=(n, n)), directed=False)[1]
-    split = np.bincount(component, minlength=1)[component] > max_size if n else np.empty(0, bool)
-    counts = np.where(split, 0, labels >= 0).astype(np.int64)
-    chunk_labels = np.empty(0, np.int64)
-    chunk_weights = np.empty(0)
-    _ = (chunk_labels, chunk_weights, counts, n_labels)
-    raise AssertionError
+    return starts, targets[order].astype(np.int64), np.concatenate([scores, scores])[order].astype(np.float64)
+
+
+@numba.njit(cache=True, nogil=True)
+def _diffuse(first, end, starts, neighbors, weights, labels, reach, decay):  # type: ignore[no-untyped-def]
+    """Normalised label weights of samples first..end-1: entries a row, labels, weights.
+
+    Ways and their products are the same in both directions, so a sample's weights are found by a
+    breadth-first search from that sample.
+    """
+    n = len(labels)
+    seen_by = np.full(n, -1, np.int64)  # the sample whose search reached this one last,
+    step_of = np.empty(n, np.int64)  # in how many steps,
+    product = np.empty(n)  # with what weight
+    queue = np.empty(n, np.int64)
+    total = np.zeros(labels.max() + 1)
+    counts = np.zeros(end - first, np.int64)
+    columns = [np.int64(0) for _ in range(0)]
+    values = [np.float32(0) for _ in range(0)]
+    for sample in range(first, end):
+        if labels[sample] < 0:
+            continue
+        seen_by[sample], step_of[sample], product[sample], queue[0] = sample, 0, 1.0, sample
+        head, tail = 0, 1
+        while head < tail:
+            u = queue[head]
+            head += 1
+            if step_of[u] == reach[sample]:
+                break
+            for e in range(starts[u], starts[u + 1]):
+                v, weight = neighbors[e], product[u] * weights[e] * decay
+                if seen_by[v] != sample:
+                    seen_by[v], step_of[v], product[v], queue[tail] = sample, step_of[u] + 1, weight, v
+                    tail += 1
+                elif step_of[v] == step_of[u] + 1:
+                    product[v] = max(product[v], weight)
+        reached = np.unique(labels[queue[:tail]])
+        for v in queue[:tail]:
+            total[labels[v]] += product[v]
+        whole = total[reached].sum()
+        for label in reached:
+            columns.append(label)
+            values.append(np.float32(total[label] / whole))
+            total[label] = 0.0
+        counts[sample - first] = len(reached)
+    return counts, np.array(columns, dtype=np.int64), np.array(values, dtype=np.float32)
