@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from cdp.ground_truth import same_identity
+
 Figure = float | None  # None stands for 0/0: not applicable
 
 
@@ -76,7 +78,7 @@ def describe(labels_pred: np.ndarray) -> dict[str, int | Figure]:
 
 def pair_accuracy(pairs: np.ndarray, labels_true: np.ndarray) -> Figure:
     """Share of pairs (P, 2) whose two samples have the same identity; None without pairs."""
-    return _ratio(np.count_nonzero(labels_true[pairs[:, 0]] == labels_true[pairs[:, 1]]), len(pairs))
+    return _ratio(np.count_nonzero(same_identity(pairs, labels_true)), len(pairs))
 
 
 def _agreement(identities: np.ndarray, clusters: np.ndarray) -> dict[str, Figure]:

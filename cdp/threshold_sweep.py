@@ -6,6 +6,7 @@ import numpy as np
 
 from cdp.metrics import describe, evaluate, pair_accuracy
 from cdp.propagation import propagate
+from cdp.selection import above
 
 
 def spread_thresholds(scores: np.ndarray, *, count: int) -> list[float]:
@@ -61,10 +62,9 @@ def sweep(
         ``bcubed_precision``, ``bcubed_recall``, ``bcubed_f``, ``nmi`` (kept form), ``clusters``,
         ``singletons``, ``largest``, ``discarded``, ``discard_ratio``; None where not applicable.
     """
-    exact_scores = scores.astype(np.float64)
     rows = []
     for threshold in thresholds:
-        kept = exact_scores > threshold
+        kept = above(scores, threshold)
         labels = propagate(pairs[kept], scores[kept], n_samples, max_size=max_size, step=step, max_iter=max_iter)
         row: dict[str, float | int | None] = {"threshold": threshold, "pairs": int(np.count_nonzero(kept))}
         row |= {"pair_accuracy": None} | dict.fromkeys(_AGREEMENT)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from cdp.pairs import CandidatePairs
+from cdp.selection import above
 
 
 def vote(
@@ -32,7 +33,7 @@ def vote(
     if not -1 <= threshold <= 1:
         raise ValueError(f"threshold must be in [-1, 1] (a cosine), not {threshold}")
     scores = vote_scores(candidates, accept=accept)
-    kept = scores.astype(np.float64) > threshold
+    kept = above(scores, threshold)
     return candidates.pairs[kept], scores[kept]
 
 

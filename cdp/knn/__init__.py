@@ -4,16 +4,17 @@ A backend proposes neighbours; what a row must look like is settled here, once, 
 """
 
 import ctypes
-from importlib import import_module
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numba
 import numpy as np
 
 from cdp.features import normalize
+from cdp.knn import exact, nmslib
 from cdp.threads import limit_threads
 
-BACKENDS = ("exact", "nmslib")
+_BACKENDS = {"exact": exact.search, "nmslib": nmslib.search}
 _EXACT_UP_TO = 1_000_000  # samples; beyond it, without a GPU, "auto" takes the approximate backend
 
 
@@ -41,7 +42,7 @@ def knn_graph(
     device: str = "auto",
     threads: int | None = None,
     seed: int = 0,
-    **settings: Any,
+    settings: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Neighbors:
     """The k nearest neighbours of every sample among all samples.
 
@@ -61,8 +62,8 @@ def knn_graph(
         At most this many threads; default all CPUs that the process may use.
     seed : int
         For backends that make random choices (the present ones take none).
-    **settings
-        Of the backend; nmslib: ``M``, ``ef_construction``, ``ef_search``, ``post``.
+    settings : mapping, optional
+        Settings of backends by backend name, such as ``{"nmslib": {"M": 32, "ef_search": 400}}``.
 
     Returns
     -------
@@ -78,15 +79,15 @@ def knn_graph(
         raise ValueError(f"k must be at least 2 (it counts the sample itself), not {k}")
     if metric != "cosine":
         raise ValueError(f"metric must be 'cosine', not {metric!r}")
-    if backend not in ("auto", *BACKENDS):
-        raise ValueError(f"backend must be one of auto, {', '.join(BACKENDS)}, not {backend!r}")
+    if backend not in ("auto", *_BACKENDS):
+        raise ValueError(f"backend must be one of auto, {', '.join(_BACKENDS)}, not {backend!r}")
     device = _choose_device(device)
     normalized = normalize(features)
     if backend == "auto":
         backend = "exact" if device == "cuda" or len(normalized) <= _EXACT_UP_TO else "nmslib"
-    search = import_module(f"cdp.knn.{backend}").search
+    own = (settings or {}).get(backend, {})
     with limit_threads(threads) as limit:
-        candidates = search(normalized, k=min(k, len(normalized)), device=device, threads=limit, **settings)
+        candidates = _BACKENDS[backend](normalized, k=min(k, len(normalized)), device=device, threads=limit, **own)
         return _ordered(normalized, candidates, k)
 
 

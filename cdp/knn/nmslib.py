@@ -1,7 +1,5 @@
 """Approximate neighbours by nmslib's HNSW graph (Malkov and Yashunin, 2016)."""
 
-from importlib import import_module
-
 import numpy as np
 
 
@@ -34,7 +32,8 @@ def search(
     ndarray of shape (n_samples, k), int64
         -1 where the search found fewer.
     """
-    nmslib = import_module("nmslib")
+    import nmslib
+
     index = nmslib.init(method="hnsw", space="cosinesimil")
     index.addDataPointBatch(normalized)
     index.createIndex({"M": M, "efConstruction": ef_construction, "post": post, "indexThreadQty": threads})

@@ -1,0 +1,31 @@
+"""Consensus-Driven Propagation: from feature files to clusters and a table of results."""
+
+configfile: f"{workflow.basedir}/config/config.yaml"
+
+
+include: "rules/config.smk"
+
+
+config.update(validated_config(config))
+
+
+include: "rules/common.smk"
+include: "rules/data.smk"
+include: "rules/knn.smk"
+include: "rules/pairs.smk"
+include: "rules/mediator.smk"
+include: "rules/propagation.smk"
+include: "rules/evaluation.smk"
+include: "rules/report.smk"
+
+
+localrules:
+    tables,
+    sweeps,
+
+
+rule tables:
+    """The result table of every data set that the config lists under `tables`."""
+    default_target: True
+    input:
+        [table_files(dataset) for dataset in config["tables"]],

@@ -1,0 +1,143 @@
+"""The table of results, as Markdown for people and as CSV with every figure."""
+
+import csv
+import io
+import json
+import os
+import platform
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+_HEADER = (
+    "strategy", "models", "setting", "precision", "recall", "F", "BCubed F", "NMI", "clusters", "discarded",
+    "kNN time", "cluster time", "total time",
+)  # fmt: skip
+_FIGURES = ("precision", "recall", "f", "bcubed_precision", "bcubed_recall", "bcubed_f", "nmi")
+_COUNTS = ("clusters", "singletons", "largest", "discarded", "discard_ratio")
+_PUBLISHED = ("precision", "recall", "f", "knn_seconds", "cluster_seconds", "total_seconds")
+
+
+def table_row(experiment: Mapping[str, Any]) -> dict[str, Any]:
+    """One experiment's figures, flat.
+
+    Parameters
+    ----------
+    experiment : mapping
+        ``strategy``, ``models`` (their number), ``setting``, ``evaluation`` (path of its JSON file),
+        ``knn_benchmarks`` and ``cluster_benchmarks`` (paths of Snakemake's benchmark files in JSON
+        lines), ``published`` (figures in per cent and seconds, or None).
+
+    Returns
+    -------
+    dict
+        Fractions in [0, 1] and seconds; None where a figure does not exist.
+    """
+    evaluation = json.loads(Path(experiment["evaluation"]).read_text(encoding="utf-8"))
+    row = {key: experiment[key] for key in ("strategy", "models", "setting")}
+    row |= {key: evaluation[key] for key in _COUNTS}
+    row["pair_accuracy"] = evaluation.get("pair_accuracy")
+    for form in ("kept", "removed"):
+        row |= {f"{form}_{figure}": evaluation.get(form, {}).get(figure) for figure in _FIGURES}
+    knn, cluster = (_job_times(experiment[f"{stage}_benchmarks"]) for stage in ("knn", "cluster"))
+    row |= {"knn_seconds": knn, "cluster_seconds": cluster}
+    row["total_seconds"] = None if knn is None or cluster is None else knn + cluster
+    published = experiment["published"] or {}
+    return row | {f"published_{figure}": published.get(figure) for figure in _PUBLISHED}
+
+
+def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows as CSV; None becomes n/a."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(rows[0]) if rows else [], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({key: "n/a" if value is None else value for key, value in row.items()} for row in rows)
+    return text.getvalue()
+
+
+def markdown_text(name: str, dataset: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> str:
+    """The table people read first.
+
+    Parameters
+    ----------
+    name : str
+        Of the data set.
+    dataset : mapping
+        What `cdp.dataset.check_dataset` found: ``samples``, ``identities`` (None without labels).
+    rows : sequence of mappings
+        From `table_row`.
+    """
+    identities = f", {dataset['identities']:,} identities" if dataset["identities"] else ", no labels"
+    lines = [[*_HEADER]]
+    for row in rows:
+        lines.append(_cells(row))
+        if row["published_f"] is not None:
+            lines.append(_published_cells(row))
+    widths = [max(len(line[column]) for line in lines) for column in range(len(_HEADER))]
+    text = [_line(lines[0], widths), "|" + "|".join("-" * (width + 2) for width in widths) + "|"]
+    text += [_line(line, widths) for line in lines[1:]]
+    return "\n".join([f"# {name}: {dataset['samples']:,} samples{identities}", "", *text, "", *_notes(rows), ""])
+
+
+def _cells(row: Mapping[str, Any]) -> list[str]:
+    kept = [_percent(row[f"kept_{figure}"]) for figure in ("precision", "recall", "f", "bcubed_f", "nmi")]
+    times = [_seconds(row[f"{stage}_seconds"]) for stage in ("knn", "cluster", "total")]
+    counts = [f"{row['clusters']:,}", _percent(row["discard_ratio"]) + "%"]
+    return [row["strategy"], str(row["models"]), row["setting"], *kept, *counts, *times]
+
+
+def _published_cells(row: Mapping[str, Any]) -> list[str]:
+    pairwise = [f"{row[f'published_{figure}']:.2f}" for figure in ("precision", "recall", "f")]
+    times = [_seconds(row[f"published_{stage}_seconds"]) for stage in ("knn", "cluster", "total")]
+    return [f"{row['strategy']}, published", str(row["models"]), row["setting"], *pairwise, "", "", "", "", *times]
+
+
+def _notes(rows: Sequence[Mapping[str, Any]]) -> Iterable[str]:
+    yield (
+        "Precision, recall and F are pairwise; all figures count each discarded sample as a cluster of its own. "
+        "table.csv holds them without the discarded samples too, and more."
+    )
+    yield ""
+    yield (
+        "kNN time: of all the models' kNN graphs. Cluster time: from candidate pairs to clusters, without training "
+        f"the mediator. Wall-clock seconds of the jobs, process start included, on {_machine()}."
+    )
+    if any(row["published_f"] is not None for row in rows):
+        yield ""
+        yield "published: figures of the authors' code (48 CPU cores, 8 TITAN XP, 252 GB)."
+
+
+def _job_times(paths: Iterable[str]) -> float | None:
+    """Seconds of the jobs together; None if one has no benchmark file."""
+    total = 0.0
+    for path in paths:
+        if not Path(path).exists():
+            return None
+        total += float(json.loads(Path(path).read_text(encoding="utf-8").splitlines()[-1])["s"])
+    return total
+
+
+def _machine() -> str:
+    model = platform.machine()
+    cpu_info = Path("/proc/cpuinfo")
+    if cpu_info.exists():
+        names = [line.split(":", 1)[1].strip() for line in cpu_info.read_text().splitlines() if "model name" in line]
+        model = names[0] if names else model
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return f"{model}, {os.cpu_count()} CPUs, {memory:.0f} GiB"
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    aligned = [
+        cell.ljust(width) if column in (0, 2) else cell.rjust(width)
+        for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
+    ]
+    return "| " + " | ".join(aligned) + " |"
+
+
+def _percent(fraction: float | None) -> str:
+    return "n/a" if fraction is None else f"{100 * fraction:.2f}"
+
+
+def _seconds(seconds: float | None) -> str:
+    return "n/a" if seconds is None else f"{seconds:.1f} s"

@@ -1,0 +1,244 @@
+"""Helpers that rules share: paths, look-ups in the config, hashes of the code that a stage runs."""
+
+import ast
+import functools
+import hashlib
+
+
+wildcard_constraints:
+    dataset="[A-Za-z0-9][A-Za-z0-9_.-]*",
+    model="[A-Za-z0-9][A-Za-z0-9_.-]*",
+    committee="[A-Za-z0-9][A-Za-z0-9_.-]*",
+    k=r"\d+",
+    accept=r"\d+",
+    inputs="[01]{3}",
+    scoring=r"vote_accept\d+|mediator_[01]{3}|ground_truth",
+    threshold=r"-?\d+(\.\d+)?",
+    max_size=r"\d+",
+    step=r"\d+(\.\d+)?",
+
+
+PAIR_DIR = "results/{dataset}/{committee}/k{k}"
+CLUSTER_DIR = "results/{dataset}/{committee}/k{k}_{scoring}_th{threshold}/sz{max_size}_step{step}"
+SWEEP_DIR = "results/{dataset}/{committee}/k{k}_{scoring}_sweep/sz{max_size}_step{step}"
+
+
+def fail(sentence):
+    """End the run with one sentence. (Snakemake wraps exceptions of input functions in a traceback.)"""
+    raise SystemExit(f"error: {sentence}")
+
+
+def dataset_entry(name):
+    if name not in config["datasets"]:
+        fail(f"data set {name!r} is not declared; declare it in config/datasets/{name}.yaml, or choose one of: "
+             f"{', '.join(sorted(config['datasets']))}")
+    return config["datasets"][name]
+
+
+def committee_models(wildcards):
+    """Base model first, then the members."""
+    committees = dataset_entry(wildcards.dataset)["committees"]
+    if wildcards.committee not in committees:
+        fail(f"data set {wildcards.dataset!r} has no committee {wildcards.committee!r}; it has: {', '.join(committees)}")
+    committee = committees[wildcards.committee]
+    return [committee["base"], *committee["members"]]
+
+
+def data_folder(name):
+    return f"data/{dataset_entry(name)['kind']}/{name}"
+
+
+def feature_file(name, model):
+    """M.npy or M.bin, whichever the user has; a missing one ends the run with what to do."""
+    if model not in dataset_entry(name)["models"]:
+        fail(f"data set {name!r} has no model {model!r}; it has: {', '.join(dataset_entry(name)['models'])}")
+    stem = f"{data_folder(name)}/features/{model}"
+    present = [path for path in (f"{stem}.npy", f"{stem}.bin") if os.path.exists(path)]
+    if len(present) == 2:
+        fail(f"both {present[0]} and {present[1]} exist; remove the one that is not meant")
+    if not present:
+        if dataset_entry(name).get("source") == "emore":
+            remedy = ("it is part of the published archive; `snakemake --cores 1 fetch_emore` downloads and unpacks it "
+                      "(or unpack data.tar.gz yourself in this folder)")
+        else:
+            remedy = (f"put the features of model {model!r} there, a row a sample (numpy.save; or {model}.bin, raw float32), "
+                      f"or remove the model from config/datasets/{name}.yaml")
+        fail(f"{stem}.npy is missing (so is {model}.bin): {remedy}")
+    return present[0]
+
+
+def feature_files(name):
+    return [feature_file(name, model) for model in dataset_entry(name)["models"]]
+
+
+def optional_file(name, file):
+    path = f"{data_folder(name)}/{file}"
+    return [path] if os.path.exists(path) else []
+
+
+def labels_of(name):
+    """meta.txt as a list of none or one file."""
+    return optional_file(name, "meta.txt")
+
+
+def required_labels(name, purpose):
+    path = f"{data_folder(name)}/meta.txt"
+    if not os.path.exists(path):
+        fail(f"{path} is missing, but {purpose} needs the labels of {name}; write one integer a sample")
+    return path
+
+
+def checked(wildcards):
+    """The data set's check must have passed; its time stamp does not matter."""
+    return ancient(f"results/{wildcards.dataset}/dataset.json")
+
+
+def committee_knn(wildcards):
+    return [f"results/{wildcards.dataset}/knn/{model}_k{wildcards.k}.npz" for model in committee_models(wildcards)]
+
+
+def mediator_file(wildcards):
+    dataset = dataset_entry(wildcards.dataset)
+    labeled = wildcards.dataset if dataset["kind"] == "labeled" else dataset.get("labeled")
+    if labeled is None:
+        fail(f"a mediator for data set {wildcards.dataset!r} needs a labelled set; give it a `labeled:` entry")
+    return f"results/{labeled}/{wildcards.committee}/k{wildcards.k}/mediator_{wildcards.inputs}.pt"
+
+
+def scoring_of(experiment):
+    return {
+        "vote": f"vote_accept{experiment.get('accept', 0)}",
+        "mediator": f"mediator_{experiment.get('inputs', '111')}",
+        "ground_truth": "ground_truth",
+    }[experiment["strategy"]]
+
+
+def experiment_wildcards(name, experiment):
+    """The wildcards of an experiment's files; what it leaves out comes from the data set, then from the top."""
+    dataset = config["datasets"][name]
+    defaults = {"k": config["k"], **config["propagation"]} | dataset | experiment
+    return {
+        "dataset": name,
+        "committee": experiment["committee"],
+        "k": defaults["k"],
+        "scoring": scoring_of(experiment),
+        "threshold": experiment.get("threshold", "0"),
+        "max_size": defaults["max_size"],
+        "step": defaults["step"],
+    }
+
+
+def settings(*path, without=()):
+    """A part of the config as a rule's param: a plain dict with sorted keys, whatever the wildcards."""
+    part = functools.reduce(lambda value, key: value[key], path, config)
+    return {key: part[key] for key in sorted(part) if key not in without}
+
+
+@functools.cache
+def code_without_comments(path):
+    """A module's syntax tree without docstrings, and the cdp modules that it imports."""
+    tree = ast.parse(Path(path).read_text(encoding="utf-8"))
+    imported = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            imported |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Import):
+            imported |= {alias.name for alias in node.names}
+        body = getattr(node, "body", None)
+        if isinstance(body, list) and body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
+            body[0].value.value = ""
+    return ast.unparse(tree), imported
+
+
+def module_files(names):
+    """The files of those names that are modules of cdp."""
+    for name in names:
+        stem = Path(workflow.basedir, *name.split("."))
+        if name.startswith("cdp."):
+            yield from (path for path in (stem.with_suffix(".py"), stem / "__init__.py") if path.exists())
+
+
+@functools.cache
+def source_hash(script):
+    """A hash of scripts/`script` and every cdp module it imports, directly or not, blind to comments."""
+    digest = hashlib.sha256()
+    todo, seen = [Path(workflow.basedir, "scripts", script)], set()
+    while todo:
+        path = todo.pop()
+        if path not in seen:
+            seen.add(path)
+            todo += module_files(code_without_comments(path)[1])
+    for path in sorted(seen):
+        digest.update(code_without_comments(path)[0].encode())
+    return digest.hexdigest()[:16]
+
+
+def cluster_file(name, experiment, file):
+    return f"{CLUSTER_DIR}/{file}".format(**experiment_wildcards(name, experiment))
+
+
+def sweep_file(name, experiment):
+    return f"{SWEEP_DIR}/sweep.csv".format(**experiment_wildcards(name, experiment))
+
+
+def labeled_experiments():
+    """The experiments of the data sets in `tables` that have a threshold, moved to their labelled sets."""
+    for name in config["tables"]:
+        labeled = config["datasets"][name].get("labeled")
+        for experiment in config["datasets"][name]["experiments"] if labeled else []:
+            if experiment["strategy"] != "ground_truth":
+                yield labeled, experiment
+
+
+def table_files(name):
+    """The table of a data set and, where they are asked for, the label weights of its experiments."""
+    yield f"results/{name}/table.md"
+    if config["soft_propagation"]["enabled"]:
+        for experiment in dataset_entry(name)["experiments"]:
+            yield cluster_file(name, experiment, "soft_labels.npz")
+
+
+def benchmark_of(path):
+    return f"{Path(path).with_suffix('')}.benchmark.jsonl"
+
+
+def table_rows(name):
+    """What the table needs to know of each experiment: its setting, its files, the times that count for it."""
+    dataset = dataset_entry(name)
+    if not dataset["experiments"]:
+        fail(f"data set {name!r} has no experiments; add some to config/datasets/{name}.yaml")
+    rows = []
+    for experiment in dataset["experiments"]:
+        wildcards = experiment_wildcards(name, experiment)
+        folder = PAIR_DIR.format(**wildcards)
+        committee = dataset["committees"][experiment["committee"]]
+        models = [committee["base"], *committee["members"]]
+        strategy = experiment["strategy"]
+        scores = [] if strategy == "ground_truth" else [f"{folder}/scores_{wildcards['scoring']}.npy"]
+        affinity = [f"{folder}/affinity.npy"] if strategy == "mediator" else []
+        clusters = cluster_file(name, experiment, "meta.txt")
+        rows.append(
+            {
+                "evaluation": cluster_file(name, experiment, "evaluation.json"),
+                "knn_benchmarks": [benchmark_of(f"results/{name}/knn/{model}_k{wildcards['k']}.npz") for model in models],
+                "cluster_benchmarks": [benchmark_of(p) for p in (f"{folder}/pairs.npz", *affinity, *scores, clusters)],
+                "models": len(models),
+                "published": experiment.get("published"),
+                "setting": setting_text(wildcards, experiment),
+                "strategy": strategy,
+            }
+        )
+    return rows
+
+
+def setting_text(wildcards, experiment):
+    """Such as `k15 accept4 th0.605`; max_size and step where the experiment sets its own."""
+    parts = [f"k{wildcards['k']}"]
+    if experiment["strategy"] == "vote":
+        parts.append(f"accept{experiment.get('accept', 0)}")
+    if experiment["strategy"] == "mediator":
+        parts.append(experiment.get("inputs", "111"))
+    if "threshold" in experiment:
+        parts.append(f"th{experiment['threshold']}")
+    parts += [f"{short}{experiment[key]}" for key, short in (("max_size", "sz"), ("step", "step")) if key in experiment]
+    return " ".join(parts)

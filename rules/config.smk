@@ -1,0 +1,132 @@
+"""The configuration: read from config/, merged with what the user adds, validated.
+
+A data set `NAME` is declared in config/datasets/NAME.yaml, or under `datasets: NAME:` in a file
+given with --configfile or on the command line with --config, which win over the former.
+"""
+
+import difflib
+from pathlib import Path
+
+import jsonschema
+import yaml
+from snakemake.exceptions import WorkflowError
+from snakemake.utils import update_config, validate
+
+RESERVED_NAMES = {"knn", "baselines"}  # folders beside the committees' in results/DATASET/
+
+
+def read_yaml(path):
+    try:
+        return yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise WorkflowError(f"{path} is not valid YAML ({' '.join(str(error).split())}); correct it")
+
+
+def declared_datasets():
+    folder = Path(workflow.basedir) / "config" / "datasets"
+    return {path.stem: read_yaml(path) for path in sorted(folder.glob("*.yaml"))}
+
+
+def validated_config(config):
+    """The whole configuration with all defaults filled in; one clear sentence for the first fault."""
+    merged = {"datasets": declared_datasets()}
+    update_config(merged, config)
+    stringify_inputs(merged["datasets"])
+    schema = Path(workflow.basedir) / "config" / "schema.yaml"
+    error = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(read_yaml(schema)).iter_errors(merged))
+    if error:
+        raise WorkflowError(schema_sentence(error))
+    validate(merged, schema=str(schema))
+    for name in merged["tables"]:
+        require(name in merged["datasets"], "tables", name, unknown("data set", merged["datasets"]))
+    for name, dataset in merged["datasets"].items():
+        check_dataset(name, dataset, merged)
+    return merged
+
+
+def stringify_inputs(datasets):
+    """YAML reads an unquoted 110 as a number; the schema wants the three digits."""
+    for dataset in datasets.values():
+        for experiment in dataset.get("experiments", []) if isinstance(dataset, dict) else []:
+            if isinstance(experiment, dict) and type(experiment.get("inputs")) is int:
+                experiment["inputs"] = str(experiment["inputs"])
+
+
+def schema_sentence(error):
+    key = error.json_path.removeprefix("$").removeprefix(".") or "the top level"
+    if error.validator == "additionalProperties" and "properties" in error.schema:
+        allowed = sorted(error.schema["properties"])
+        wrong = sorted(set(error.instance) - set(allowed), key=str)[0]
+        guess = difflib.get_close_matches(str(wrong), allowed, n=1)
+        hint = f"did you mean {guess[0]!r}? " if guess else ""
+        return f"config: unknown key {wrong!r} in {key}; {hint}allowed: {', '.join(allowed)}"
+    if error.validator == "enum":
+        return f"config: {key} is {error.instance!r}; allowed: {', '.join(map(str, error.validator_value))}"
+    return f"config: {key}: {error.message}"
+
+
+def require(condition, key, value, remedy):
+    if not condition:
+        raise WorkflowError(f"config: {key} is {value!r}; {remedy}")
+
+
+def unknown(what, known):
+    return f"no such {what} is declared; declared: {', '.join(sorted(known)) or 'none'}"
+
+
+def check_dataset(name, dataset, config):
+    """What a schema cannot say: references between keys, and ranges that depend on the strategy."""
+    at = f"datasets.{name}"
+    labeled = dataset.get("labeled")
+    if dataset["kind"] == "labeled":
+        require(labeled in (None, name), f"{at}.labeled", labeled, "a labelled data set trains its own mediators; remove it")
+    elif labeled is not None:
+        known = [other for other, entry in config["datasets"].items() if entry.get("kind") == "labeled"]
+        require(labeled in known, f"{at}.labeled", labeled, unknown("labelled data set", known))
+    for committee, entry in dataset["committees"].items():
+        require(committee not in RESERVED_NAMES, f"{at}.committees", committee, "that name is reserved; choose another")
+        for model in (entry["base"], *entry["members"]):
+            require(model in dataset["models"], f"{at}.committees.{committee}", model, unknown("model", dataset["models"]))
+        require(
+            entry["base"] not in entry["members"],
+            f"{at}.committees.{committee}.members",
+            entry["members"],
+            "the base model cannot be a member of its own committee; remove it there",
+        )
+    for step in filter(None, (dataset.get("step"), config["propagation"]["step"])):
+        check_step(f"{at}.step", step)
+    for number, experiment in enumerate(dataset["experiments"]):
+        check_experiment(f"{at}.experiments[{number}]", experiment, name, dataset, config)
+
+
+def check_step(key, step):
+    require(0 < float(step) <= 1, key, step, "it must be above 0 and at most 1")
+
+
+def check_experiment(at, experiment, name, dataset, config):
+    strategy, committee = experiment["strategy"], experiment["committee"]
+    require(committee in dataset["committees"], f"{at}.committee", committee, unknown("committee", dataset["committees"]))
+    used = {"vote": {"threshold", "accept"}, "mediator": {"threshold", "inputs"}, "ground_truth": set()}[strategy]
+    for key in {"threshold", "accept", "inputs"} - used:
+        require(key not in experiment, f"{at}.{key}", experiment.get(key), f"strategy {strategy} does not use it; remove it")
+    if "threshold" in used:
+        low = -1 if strategy == "vote" else 0
+        threshold = experiment.get("threshold")
+        require(threshold is not None, f"{at}.threshold", None, f"strategy {strategy} needs one between {low} and 1")
+        require(low <= float(threshold) < 1, f"{at}.threshold", threshold, f"it must be at least {low} and below 1")
+    if strategy == "vote":
+        members = len(dataset["committees"][committee]["members"])
+        accept = experiment.get("accept", 0)
+        require(accept <= members, f"{at}.accept", accept, f"committee {committee} has only {members} members")
+    if strategy == "mediator":
+        source = name if dataset["kind"] == "labeled" else dataset.get("labeled")
+        require(source is not None, f"{at}.strategy", strategy, f"it needs a labelled set: give {name} a `labeled:` entry")
+        entry = config["datasets"][source]["committees"].get(committee)
+        require(
+            entry == dataset["committees"][committee],
+            f"{at}.committee",
+            committee,
+            f"the mediator is trained on {source}, whose committee {committee} must have the same base and members",
+        )
+    if "step" in experiment:
+        check_step(f"{at}.step", experiment["step"])

@@ -1,0 +1,60 @@
+"""How good clusters are, for one threshold or for many.
+
+Reads meta.txt, the scored pairs and the data set's labels where it has them; makes evaluation.json beside
+meta.txt, and results/D/C/kK_SCORING_sweep/szS_stepP/sweep.csv.
+"""
+
+
+rule evaluate:
+    """Metrics of one clustering (DESIGN 4.7); without labels, just what needs none."""
+    input:
+        clusters=f"{CLUSTER_DIR}/meta.txt",
+        pairs=f"{PAIR_DIR}/pairs.npz",
+        scores=f"{PAIR_DIR}/scores_{{scoring}}.npy",
+        labels=lambda w: labels_of(w.dataset),
+    output:
+        f"{CLUSTER_DIR}/evaluation.json",
+    log:
+        f"{CLUSTER_DIR}/evaluation.log",
+    benchmark:
+        f"{CLUSTER_DIR}/evaluation.benchmark.jsonl"
+    threads: 1
+    resources:
+        mem_mb=lambda w, input: 1000 + 4 * int(input.size_mb),
+    params:
+        source=source_hash("evaluate.py"),
+    message:
+        "{wildcards.dataset}: evaluate {wildcards.scoring}, threshold {wildcards.threshold}"
+    script:
+        "../scripts/evaluate.py"
+
+
+rule sweep:
+    """Clusters and metrics at many thresholds of one scoring, as a CSV."""
+    input:
+        pairs=f"{PAIR_DIR}/pairs.npz",
+        scores=f"{PAIR_DIR}/scores_{{scoring}}.npy",
+        labels=lambda w: labels_of(w.dataset),
+    output:
+        f"{SWEEP_DIR}/sweep.csv",
+    log:
+        f"{SWEEP_DIR}/sweep.log",
+    benchmark:
+        f"{SWEEP_DIR}/sweep.benchmark.jsonl"
+    threads: 1
+    resources:
+        mem_mb=lambda w, input: 1000 + 6 * int(input.size_mb),
+    params:
+        thresholds=config["sweep"]["thresholds"],
+        max_iter=config["propagation"]["max_iter"],
+        source=source_hash("sweep.py"),
+    message:
+        "{wildcards.dataset}: sweep the threshold of {wildcards.scoring}, committee {wildcards.committee}"
+    script:
+        "../scripts/sweep.py"
+
+
+rule sweeps:
+    """Sweeps on the labelled sets of `tables`, for every scoring in the experiments."""
+    input:
+        [sweep_file(dataset, experiment) for dataset, experiment in labeled_experiments()],

@@ -1,0 +1,28 @@
+"""kNN graphs, one a model, shared by all experiments.
+
+Reads data/KIND/D/features/M; makes results/D/knn/M_kK.npz (idx, dist).
+"""
+
+
+rule knn:
+    """Nearest neighbours of every sample in one model (DESIGN 4.1)."""
+    input:
+        checked,
+        features=lambda w: feature_file(w.dataset, w.model),
+    output:
+        "results/{dataset}/knn/{model}_k{k}.npz",
+    log:
+        "results/{dataset}/knn/{model}_k{k}.log",
+    benchmark:
+        "results/{dataset}/knn/{model}_k{k}.benchmark.jsonl"
+    threads: 16
+    resources:
+        mem_mb=lambda w, input: 1500 + 3 * int(input.size_mb),
+    params:
+        settings=settings("knn"),
+        dim=lambda w: dataset_entry(w.dataset).get("dim"),
+        source=source_hash("knn.py"),
+    message:
+        "{wildcards.dataset}: kNN graph of {wildcards.model}, k={wildcards.k}"
+    script:
+        "../scripts/knn.py"

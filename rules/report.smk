@@ -1,0 +1,28 @@
+"""The table of results, which people read first.
+
+Reads the evaluation of every experiment; makes results/D/table.md and table.csv.
+"""
+
+
+rule table:
+    """One row an experiment (DESIGN 6), with times from the jobs' benchmark files."""
+    input:
+        evaluations=lambda w: [row["evaluation"] for row in table_rows(w.dataset)],
+        dataset="results/{dataset}/dataset.json",
+    output:
+        markdown="results/{dataset}/table.md",
+        csv="results/{dataset}/table.csv",
+    log:
+        "results/{dataset}/table.log",
+    benchmark:
+        "results/{dataset}/table.benchmark.jsonl"
+    threads: 1
+    resources:
+        mem_mb=500,
+    params:
+        rows=lambda w: table_rows(w.dataset),
+        source=source_hash("table.py"),
+    message:
+        "{wildcards.dataset}: table of results"
+    script:
+        "../scripts/table.py"

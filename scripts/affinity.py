@@ -1,0 +1,15 @@
+"""Affinity of candidate pairs. Reads pairs.npz and the models' features, base first; writes affinity.npy."""
+
+from cdp.affinities import affinity
+from cdp.features import load_features
+from cdp.files import load_arrays, save_array
+from scripts.job import run
+
+
+def main(snakemake):
+    (pairs,) = load_arrays(snakemake.input.pairs, "pairs")
+    features = [load_features(path, dim=snakemake.params.dim) for path in snakemake.input.features]
+    save_array(snakemake.output[0], affinity(features, pairs))
+
+
+run(main, snakemake)  # noqa: F821

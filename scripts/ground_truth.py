@@ -1,0 +1,15 @@
+"""Score candidate pairs by their labels. Reads pairs.npz and meta.txt, writes one score a pair."""
+
+from cdp.dataset import read_labels
+from cdp.files import load_arrays, save_array
+from cdp.ground_truth import ground_truth_scores
+from scripts.job import run
+
+
+def main(snakemake):
+    pairs, n_samples = load_arrays(snakemake.input.pairs, "pairs", "n_samples")
+    labels = read_labels(snakemake.input.labels, n_samples=int(n_samples))
+    save_array(snakemake.output[0], ground_truth_scores(pairs, labels))
+
+
+run(main, snakemake)  # noqa: F821

@@ -1,0 +1,24 @@
+"""Cluster scored pairs. Reads pairs.npz and the pairs' scores, writes meta.txt."""
+
+from cdp.dataset import format_labels
+from cdp.files import load_array, load_arrays, write_text
+from cdp.propagation import propagate
+from cdp.selection import kept_pairs
+from scripts.job import run
+
+
+def main(snakemake):
+    pairs, n_samples = load_arrays(snakemake.input.pairs, "pairs", "n_samples")
+    kept, scores = kept_pairs(pairs, load_array(snakemake.input.scores), float(snakemake.wildcards.threshold))
+    labels = propagate(
+        kept,
+        scores,
+        int(n_samples),
+        max_size=int(snakemake.wildcards.max_size),
+        step=float(snakemake.wildcards.step),
+        max_iter=snakemake.params.max_iter,
+    )
+    write_text(snakemake.output[0], format_labels(labels))
+
+
+run(main, snakemake)  # noqa: F821

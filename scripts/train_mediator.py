@@ -1,0 +1,20 @@
+"""Train a mediator. Reads a labelled set's pairs.npz, affinity.npy and meta.txt; writes the network."""
+
+from cdp.dataset import read_labels
+from cdp.files import load_array, load_arrays
+from cdp.ground_truth import same_identity
+from cdp.mediator import Mediator, mediator_inputs
+from cdp.pairs import CandidatePairs
+from scripts.job import run
+
+
+def main(snakemake):
+    *fields, n_samples = load_arrays(snakemake.input.pairs, *CandidatePairs._fields, "n_samples")
+    candidates = CandidatePairs(*fields)
+    labels = read_labels(snakemake.input.labels, n_samples=int(n_samples))
+    inputs = mediator_inputs(candidates, load_array(snakemake.input.affinity), inputs=snakemake.wildcards.inputs)
+    mediator = Mediator.fit(inputs, same_identity(candidates.pairs, labels), **snakemake.params.settings)
+    mediator.save(snakemake.output[0])
+
+
+run(main, snakemake)  # noqa: F821

@@ -1,0 +1,14 @@
+"""Score candidate pairs by vote. Reads pairs.npz, writes one score a pair."""
+
+from cdp.files import load_arrays, save_array
+from cdp.pairs import CandidatePairs
+from cdp.voting import vote_scores
+from scripts.job import run
+
+
+def main(snakemake):
+    candidates = CandidatePairs(*load_arrays(snakemake.input.pairs, *CandidatePairs._fields))
+    save_array(snakemake.output[0], vote_scores(candidates, accept=int(snakemake.wildcards.accept)))
+
+
+run(main, snakemake)  # noqa: F821
