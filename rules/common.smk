@@ -23,11 +23,6 @@ CLUSTER_DIR = "results/{dataset}/{committee}/k{k}_{scoring}_th{threshold}/sz{max
 SWEEP_DIR = "results/{dataset}/{committee}/k{k}_{scoring}_sweep/sz{max_size}_step{step}"
 
 
-def fail(sentence):
-    """End the run with one sentence. (Snakemake wraps exceptions of input functions in a traceback.)"""
-    raise SystemExit(f"error: {sentence}")
-
-
 def dataset_entry(name):
     if name not in config["datasets"]:
         fail(f"data set {name!r} is not declared; declare it in config/datasets/{name}.yaml, or choose one of: "
@@ -116,7 +111,7 @@ def scoring_of(experiment):
 def experiment_wildcards(name, experiment):
     """The wildcards of an experiment's files; what it leaves out comes from the data set, then from the top."""
     dataset = config["datasets"][name]
-    defaults = {"k": config["k"], **config["propagation"]} | dataset | experiment
+    defaults = config["knn"] | config["propagation"] | dataset | experiment
     return {
         "dataset": name,
         "committee": experiment["committee"],

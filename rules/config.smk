@@ -9,17 +9,21 @@ from pathlib import Path
 
 import jsonschema
 import yaml
-from snakemake.exceptions import WorkflowError
 from snakemake.utils import update_config, validate
 
 RESERVED_NAMES = {"knn", "baselines"}  # folders beside the committees' in results/DATASET/
+
+
+def fail(sentence):
+    """End the run with one sentence. (Of other exceptions Snakemake prints a traceback.)"""
+    raise SystemExit(f"error: {sentence}")
 
 
 def read_yaml(path):
     try:
         return yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise WorkflowError(f"{path} is not valid YAML ({' '.join(str(error).split())}); correct it")
+        fail(f"{path} is not valid YAML ({' '.join(str(error).split())}); correct it")
 
 
 def declared_datasets():
@@ -35,7 +39,7 @@ def validated_config(config):
     schema = Path(workflow.basedir) / "config" / "schema.yaml"
     error = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(read_yaml(schema)).iter_errors(merged))
     if error:
-        raise WorkflowError(schema_sentence(error))
+        fail(schema_sentence(error))
     validate(merged, schema=str(schema))
     for name in merged["tables"]:
         require(name in merged["datasets"], "tables", name, unknown("data set", merged["datasets"]))
@@ -67,7 +71,7 @@ def schema_sentence(error):
 
 def require(condition, key, value, remedy):
     if not condition:
-        raise WorkflowError(f"config: {key} is {value!r}; {remedy}")
+        fail(f"config: {key} is {value!r}; {remedy}")
 
 
 def unknown(what, known):
