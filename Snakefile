@@ -29,3 +29,8 @@ rule tables:
     default_target: True
     input:
         [table_files(dataset) for dataset in config["tables"]],
+
+
+onerror:
+    for sentence in dict.fromkeys(line for line in open(log) if line.startswith("error: ")):
+        print(sentence, end="", file=sys.stderr)

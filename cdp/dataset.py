@@ -1,9 +1,7 @@
 """What users bring for a data set: features, labels and sample list, checked where they enter."""
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -40,58 +38,57 @@ def format_labels(labels: np.ndarray) -> str:
     return "".join(f"{label}\n" for label in labels.tolist())
 
 
-def check_dataset(
-    features: Mapping[str, str | os.PathLike[str]],
+def check_features(
+    path: str | os.PathLike[str],
     *,
     dim: int | None = None,
+    reference: str | os.PathLike[str] | None = None,
     list_path: str | os.PathLike[str] | None = None,
     labels_path: str | os.PathLike[str] | None = None,
-) -> dict[str, Any]:
-    """Check that a data set's files are sound and agree with each other.
+) -> dict[str, int]:
+    """Check that a model's features are sound and agree with the other files of their data set.
 
     Parameters
     ----------
-    features : mapping of model name to feature file
+    path : path
+        The feature file.
     dim : int, optional
-        Columns of the feature files (see `load_features`).
+        Its columns (see `load_features`).
+    reference : path, optional
+        Another model's features, which must have as many rows.
     list_path, labels_path : path, optional
-        ``list.txt`` and ``meta.txt``.
+        ``list.txt`` and ``meta.txt``; left out where there is no such file.
 
     Returns
     -------
     dict
-        ``samples``, ``dim`` (a model), ``identities`` (None without labels).
+        ``samples`` and ``dim``.
 
     Raises
     ------
     ValueError
         At the first fault, naming the file, what is wrong and what to do.
     """
-    arrays = {model: load_features(path, dim=dim) for model, path in features.items()}
-    counts = {str(features[model]): len(array) for model, array in arrays.items()}
-    if list_path is not None:
+    features = load_features(path, dim=dim)
+    if reference is not None:
+        others = len(load_features(reference, dim=dim))
+        if others != len(features):
+            raise ValueError(
+                f"{path} has {len(features)} samples but {reference} has {others}; "
+                "all models of a data set must embed the same samples"
+            )
+    if list_path is not None and os.path.exists(list_path):
         lines = len(_read_lines(list_path))
         if lines == 0:
             raise ValueError(f"{list_path} is empty; write one line a sample, or remove it (it is optional)")
-        counts = {str(list_path): lines} | counts
-    first, *others = counts
-    for other in others:
-        if counts[other] != counts[first]:
+        if lines != len(features):
             raise ValueError(
-                f"{other} has {counts[other]} samples but {first} has {counts[first]}; "
-                "all files of a data set must list the same samples"
+                f"{list_path} has {lines} lines but {path} has {len(features)} samples; write one line a sample"
             )
-    samples = counts[first]
-    identities = None
-    if labels_path is not None:
-        identities = len(np.unique(read_labels(labels_path, n_samples=samples)))
-    for model, array in arrays.items():
-        check_rows(array, name=features[model])
-    return {
-        "samples": samples,
-        "identities": identities,
-        "dim": {model: array.shape[1] for model, array in arrays.items()},
-    }
+    if labels_path is not None and os.path.exists(labels_path):
+        read_labels(labels_path, n_samples=len(features))
+    check_rows(features, name=path)
+    return {"samples": len(features), "dim": features.shape[1]}
 
 
 def _read_lines(path: str | os.PathLike[str]) -> list[str]:

@@ -14,7 +14,7 @@ _HEADER = (
     "kNN time", "cluster time", "total time",
 )  # fmt: skip
 _FIGURES = ("precision", "recall", "f", "bcubed_precision", "bcubed_recall", "bcubed_f", "nmi")
-_COUNTS = ("clusters", "singletons", "largest", "discarded", "discard_ratio")
+_COUNTS = ("samples", "identities", "clusters", "singletons", "largest", "discarded", "discard_ratio")
 _PUBLISHED = ("precision", "recall", "f", "knn_seconds", "cluster_seconds", "total_seconds")
 
 
@@ -55,19 +55,17 @@ def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
     return text.getvalue()
 
 
-def markdown_text(name: str, dataset: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> str:
+def markdown_text(name: str, rows: Sequence[Mapping[str, Any]]) -> str:
     """The table people read first.
 
     Parameters
     ----------
     name : str
         Of the data set.
-    dataset : mapping
-        What `cdp.dataset.check_dataset` found: ``samples``, ``identities`` (None without labels).
-    rows : sequence of mappings
+    rows : non-empty sequence of mappings
         From `table_row`.
     """
-    identities = f", {dataset['identities']:,} identities" if dataset["identities"] else ", no labels"
+    identities = "no labels" if rows[0]["identities"] is None else f"{rows[0]['identities']:,} identities"
     lines = [[*_HEADER]]
     for row in rows:
         lines.append(_cells(row))
@@ -76,7 +74,7 @@ def markdown_text(name: str, dataset: Mapping[str, Any], rows: Sequence[Mapping[
     widths = [max(len(line[column]) for line in lines) for column in range(len(_HEADER))]
     text = [_line(lines[0], widths), "|" + "|".join("-" * (width + 2) for width in widths) + "|"]
     text += [_line(line, widths) for line in lines[1:]]
-    return "\n".join([f"# {name}: {dataset['samples']:,} samples{identities}", "", *text, "", *_notes(rows), ""])
+    return "\n".join([f"# {name}: {rows[0]['samples']:,} samples, {identities}", "", *text, "", *_notes(rows), ""])
 
 
 def _cells(row: Mapping[str, Any]) -> list[str]:

@@ -62,30 +62,16 @@ def feature_file(name, model):
     return present[0]
 
 
-def feature_files(name):
-    return [feature_file(name, model) for model in dataset_entry(name)["models"]]
-
-
-def optional_file(name, file):
-    path = f"{data_folder(name)}/{file}"
+def labels_of(name):
+    """meta.txt as a list of none or one file."""
+    path = f"{data_folder(name)}/meta.txt"
     return [path] if os.path.exists(path) else []
 
 
-def labels_of(name):
-    """meta.txt as a list of none or one file."""
-    return optional_file(name, "meta.txt")
-
-
 def required_labels(name, purpose):
-    path = f"{data_folder(name)}/meta.txt"
-    if not os.path.exists(path):
-        fail(f"{path} is missing, but {purpose} needs the labels of {name}; write one integer a sample")
-    return path
-
-
-def checked(wildcards):
-    """The data set's check must have passed; its time stamp does not matter."""
-    return ancient(f"results/{wildcards.dataset}/dataset.json")
+    if not labels_of(name):
+        fail(f"{data_folder(name)}/meta.txt is missing, but {purpose} needs the labels of {name}; write one integer a sample")
+    return labels_of(name)
 
 
 def committee_knn(wildcards):

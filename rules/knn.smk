@@ -7,7 +7,7 @@ Reads data/KIND/D/features/M; makes results/D/knn/M_kK.npz (idx, dist).
 rule knn:
     """Nearest neighbours of every sample in one model (DESIGN 4.1)."""
     input:
-        checked,
+        "results/{dataset}/features/{model}.json",
         features=lambda w: feature_file(w.dataset, w.model),
     output:
         "results/{dataset}/knn/{model}_k{k}.npz",

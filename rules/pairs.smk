@@ -29,7 +29,6 @@ rule pairs:
 rule affinity:
     """Cosine of each candidate pair in each model (DESIGN 4.2)."""
     input:
-        checked,
         pairs=f"{PAIR_DIR}/pairs.npz",
         features=lambda w: [feature_file(w.dataset, model) for model in committee_models(w)],
     output:

@@ -8,7 +8,6 @@ rule table:
     """One row an experiment (DESIGN 6), with times from the jobs' benchmark files."""
     input:
         evaluations=lambda w: [row["evaluation"] for row in table_rows(w.dataset)],
-        dataset="results/{dataset}/dataset.json",
     output:
         markdown="results/{dataset}/table.md",
         csv="results/{dataset}/table.csv",

@@ -2,6 +2,8 @@
 
 import json
 
+import numpy as np
+
 from cdp.dataset import read_labels
 from cdp.files import load_array, load_arrays, write_text
 from cdp.metrics import describe, evaluate, pair_accuracy
@@ -12,10 +14,11 @@ from scripts.job import run
 def main(snakemake):
     pairs, n_samples = load_arrays(snakemake.input.pairs, "pairs", "n_samples")
     clusters = read_labels(snakemake.input.clusters, n_samples=int(n_samples))
-    figures = describe(clusters)
+    figures = {"samples": len(clusters), "identities": None, **describe(clusters)}
     if snakemake.input.labels:
         labels = read_labels(snakemake.input.labels[0], n_samples=int(n_samples))
         kept, _ = kept_pairs(pairs, load_array(snakemake.input.scores), float(snakemake.wildcards.threshold))
+        figures["identities"] = len(np.unique(labels))
         figures |= {"pair_accuracy": pair_accuracy(kept, labels), **evaluate(labels, clusters)}
     write_text(snakemake.output[0], json.dumps(figures, indent=2) + "\n")
 

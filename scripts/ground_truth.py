@@ -8,7 +8,7 @@ from scripts.job import run
 
 def main(snakemake):
     pairs, n_samples = load_arrays(snakemake.input.pairs, "pairs", "n_samples")
-    labels = read_labels(snakemake.input.labels, n_samples=int(n_samples))
+    labels = read_labels(snakemake.input.labels[0], n_samples=int(n_samples))
     save_array(snakemake.output[0], ground_truth_scores(pairs, labels))
 
 

@@ -1,18 +1,14 @@
 """Build the table. Reads evaluation.json of every experiment and the jobs' benchmark files; writes .md and .csv."""
 
-import json
-from pathlib import Path
-
 from cdp.files import write_text
 from cdp.table import csv_text, markdown_text, table_row
 from scripts.job import run
 
 
 def main(snakemake):
-    dataset = json.loads(Path(snakemake.input.dataset).read_text())
     rows = [table_row(row) for row in snakemake.params.rows]
     write_text(snakemake.output.csv, csv_text(rows))
-    write_text(snakemake.output.markdown, markdown_text(snakemake.wildcards.dataset, dataset, rows))
+    write_text(snakemake.output.markdown, markdown_text(snakemake.wildcards.dataset, rows))
 
 
 run(main, snakemake)  # noqa: F821

@@ -11,7 +11,7 @@ from scripts.job import run
 def main(snakemake):
     *fields, n_samples = load_arrays(snakemake.input.pairs, *CandidatePairs._fields, "n_samples")
     candidates = CandidatePairs(*fields)
-    labels = read_labels(snakemake.input.labels, n_samples=int(n_samples))
+    labels = read_labels(snakemake.input.labels[0], n_samples=int(n_samples))
     inputs = mediator_inputs(candidates, load_array(snakemake.input.affinity), inputs=snakemake.wildcards.inputs)
     mediator = Mediator.fit(inputs, same_identity(candidates.pairs, labels), **snakemake.params.settings)
     mediator.save(snakemake.output[0])

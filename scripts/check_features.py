@@ -1,0 +1,22 @@
+"""Check a model's features. Reads them beside list.txt and meta.txt, writes their size."""
+
+import json
+
+from cdp.dataset import check_features
+from cdp.files import write_text
+from scripts.job import run
+
+
+def main(snakemake):
+    folder = snakemake.params.folder
+    size = check_features(
+        snakemake.input.features,
+        dim=snakemake.params.dim,
+        reference=snakemake.params.reference,
+        list_path=f"{folder}/list.txt",
+        labels_path=f"{folder}/meta.txt",
+    )
+    write_text(snakemake.output[0], json.dumps(size) + "\n")
+
+
+run(main, snakemake)  # noqa: F821
