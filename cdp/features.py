@@ -91,9 +91,7 @@ def check_rows(features: np.ndarray, *, name: str | os.PathLike[str] = "features
         _normalize_checked(features, start, scratch[: len(features) - start], name)
 
 
-def _normalize_checked(
-    features: np.ndarray, start: int, out: np.ndarray, name: str | os.PathLike[str]
-) -> None:
+def _normalize_checked(features: np.ndarray, start: int, out: np.ndarray, name: str | os.PathLike[str]) -> None:
     block = features[start : start + len(out)]
     if block.dtype not in (np.float32, np.float64):
         block = block.astype(np.float32)

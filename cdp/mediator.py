@@ -183,7 +183,7 @@ class Mediator:
             mediator.network.load_state_dict(state["network"])
             mediator.mean, mediator.scale = state["mean"], state["scale"]
         except (RuntimeError, KeyError, TypeError, EOFError, pickle.UnpicklingError) as error:
-            raise ValueError(f"{path} is damaged or no mediator; delete it and run again to have it trained anew") from error
+            raise ValueError(f"{path} is damaged or no mediator; delete it and run again to train it anew") from error
         return mediator
 
 
@@ -212,11 +212,11 @@ def _train(
             network.parameters(), lr=recipe.learning_rate, momentum=0.9, weight_decay=recipe.weight_decay
         )
     else:
-        optimizer = torch.optim.AdamW(
-            network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
-        )
+        optimizer = torch.optim.AdamW(network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
     steps = recipe.epochs * -(-len(x) // recipe.batch_size)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.learning_rate, total_steps=steps) if recipe.one_cycle else None
+    schedule = None
+    if recipe.one_cycle:
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.learning_rate, total_steps=steps)
     for _ in range(recipe.epochs):
         order = torch.randperm(len(x), generator=generator).to(place)
         for batch in order.split(recipe.batch_size):

@@ -78,7 +78,7 @@ def describe(labels_pred: np.ndarray) -> dict[str, int | Figure]:
 
 def pair_accuracy(pairs: np.ndarray, labels_true: np.ndarray) -> Figure:
     """Share of pairs (P, 2) whose two samples have the same identity; None without pairs."""
-    return _ratio(np.count_nonzero(same_identity(pairs, labels_true)), len(pairs))
+    return _ratio(int(np.count_nonzero(same_identity(pairs, labels_true))), len(pairs))
 
 
 def _agreement(identities: np.ndarray, clusters: np.ndarray) -> dict[str, Figure]:

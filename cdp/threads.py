@@ -24,7 +24,7 @@ def limit_threads(threads: int | None = None) -> Iterator[int]:
     torch = sys.modules.get("torch")
     before = numba.get_num_threads(), torch.get_num_threads() if torch else 0
     with threadpool_limits(limit):
-        numba.set_num_threads(min(limit, numba.config.NUMBA_NUM_THREADS))
+        numba.set_num_threads(min(limit, before[0]))
         if torch:
             torch.set_num_threads(limit)
         try:

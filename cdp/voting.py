@@ -6,9 +6,7 @@ from cdp.pairs import CandidatePairs
 from cdp.selection import above
 
 
-def vote(
-    candidates: CandidatePairs, *, accept: int = 0, threshold: float
-) -> tuple[np.ndarray, np.ndarray]:
+def vote(candidates: CandidatePairs, *, accept: int = 0, threshold: float) -> tuple[np.ndarray, np.ndarray]:
     """Keep the pairs that are similar enough and that enough members confirm (DESIGN 4.3).
 
     Parameters

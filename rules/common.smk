@@ -25,8 +25,10 @@ SWEEP_DIR = "results/{dataset}/{committee}/k{k}_{scoring}_sweep/sz{max_size}_ste
 
 def dataset_entry(name):
     if name not in config["datasets"]:
-        fail(f"data set {name!r} is not declared; declare it in config/datasets/{name}.yaml, or choose one of: "
-             f"{', '.join(sorted(config['datasets']))}")
+        fail(
+            f"data set {name!r} is not declared; declare it in config/datasets/{name}.yaml, or choose one of: "
+            f"{', '.join(sorted(config['datasets']))}"
+        )
     return config["datasets"][name]
 
 
@@ -34,7 +36,9 @@ def committee_models(wildcards):
     """Base model first, then the members."""
     committees = dataset_entry(wildcards.dataset)["committees"]
     if wildcards.committee not in committees:
-        fail(f"data set {wildcards.dataset!r} has no committee {wildcards.committee!r}; it has: {', '.join(committees)}")
+        fail(
+            f"data set {wildcards.dataset!r} has no committee {wildcards.committee!r}; it has: {', '.join(committees)}"
+        )
     committee = committees[wildcards.committee]
     return [committee["base"], *committee["members"]]
 
@@ -53,11 +57,15 @@ def feature_file(name, model):
         fail(f"both {present[0]} and {present[1]} exist; remove the one that is not meant")
     if not present:
         if dataset_entry(name).get("source") == "emore":
-            remedy = ("it is part of the published archive; `snakemake --cores 1 fetch_emore` downloads and unpacks it "
-                      "(or unpack data.tar.gz yourself in this folder)")
+            remedy = (
+                "it is part of the published archive; `snakemake --cores 1 fetch_emore` downloads and unpacks it "
+                "(or unpack data.tar.gz yourself in this folder)"
+            )
         else:
-            remedy = (f"put the features of model {model!r} there, a row a sample (numpy.save; or {model}.bin, raw float32), "
-                      f"or remove the model from config/datasets/{name}.yaml")
+            remedy = (
+                f"put the features of model {model!r} there, a row a sample (numpy.save; or {model}.bin, raw float32), "
+                f"or remove the model from config/datasets/{name}.yaml"
+            )
         fail(f"{stem}.npy is missing (so is {model}.bin): {remedy}")
     return present[0]
 
@@ -70,7 +78,9 @@ def labels_of(name):
 
 def required_labels(name, purpose):
     if not labels_of(name):
-        fail(f"{data_folder(name)}/meta.txt is missing, but {purpose} needs the labels of {name}; write one integer a sample")
+        fail(
+            f"{data_folder(name)}/meta.txt is missing, but {purpose} needs the labels of {name}; write one integer a sample"
+        )
     return labels_of(name)
 
 
@@ -126,7 +136,12 @@ def code_without_comments(path):
         elif isinstance(node, ast.Import):
             imported |= {alias.name for alias in node.names}
         body = getattr(node, "body", None)
-        if isinstance(body, list) and body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
+        if (
+            isinstance(body, list)
+            and body
+            and isinstance(body[0], ast.Expr)
+            and isinstance(body[0].value, ast.Constant)
+        ):
             body[0].value.value = ""
     return ast.unparse(tree), imported
 
@@ -201,7 +216,9 @@ def table_rows(name):
         rows.append(
             {
                 "evaluation": cluster_file(name, experiment, "evaluation.json"),
-                "knn_benchmarks": [benchmark_of(f"results/{name}/knn/{model}_k{wildcards['k']}.npz") for model in models],
+                "knn_benchmarks": [
+                    benchmark_of(f"results/{name}/knn/{model}_k{wildcards['k']}.npz") for model in models
+                ],
                 "cluster_benchmarks": [benchmark_of(p) for p in (f"{folder}/pairs.npz", *affinity, *scores, clusters)],
                 "models": len(models),
                 "published": experiment.get("published"),

@@ -5,13 +5,14 @@ given with --configfile or on the command line with --config, which win over the
 """
 
 import difflib
+import functools
 from pathlib import Path
 
 import jsonschema
 import yaml
 from snakemake.utils import update_config, validate
 
-RESERVED_NAMES = {"knn", "baselines"}  # folders beside the committees' in results/DATASET/
+RESERVED_NAMES = {"features", "knn", "baselines"}  # folders beside the committees' in results/DATASET/
 
 
 def fail(sentence):
@@ -35,25 +36,30 @@ def validated_config(config):
     """The whole configuration with all defaults filled in; one clear sentence for the first fault."""
     merged = {"datasets": declared_datasets()}
     update_config(merged, config)
-    stringify_inputs(merged["datasets"])
     schema = Path(workflow.basedir) / "config" / "schema.yaml"
-    error = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(read_yaml(schema)).iter_errors(merged))
+    validator = jsonschema.Draft202012Validator(read_yaml(schema))
+    for error in list(validator.iter_errors(merged)):
+        restore_type(merged, error)
+    error = jsonschema.exceptions.best_match(validator.iter_errors(merged))
     if error:
         fail(schema_sentence(error))
     validate(merged, schema=str(schema))
     for name in merged["tables"]:
         require(name in merged["datasets"], "tables", name, unknown("data set", merged["datasets"]))
+    check_step("propagation.step", merged["propagation"]["step"])
     for name, dataset in merged["datasets"].items():
         check_dataset(name, dataset, merged)
     return merged
 
 
-def stringify_inputs(datasets):
-    """YAML reads an unquoted 110 as a number; the schema wants the three digits."""
-    for dataset in datasets.values():
-        for experiment in dataset.get("experiments", []) if isinstance(dataset, dict) else []:
-            if isinstance(experiment, dict) and type(experiment.get("inputs")) is int:
-                experiment["inputs"] = str(experiment["inputs"])
+def restore_type(config, error):
+    """Snakemake hands on nested values of --config as strings; where a number or a switch is due, make it one."""
+    if error.validator == "type" and isinstance(error.instance, str):
+        value = yaml.safe_load(error.instance)
+        if jsonschema.Draft202012Validator({"type": error.validator_value}).is_valid(value):
+            functools.reduce(lambda part, key: part[key], list(error.absolute_path)[:-1], config)[
+                error.absolute_path[-1]
+            ] = value
 
 
 def schema_sentence(error):
@@ -65,7 +71,11 @@ def schema_sentence(error):
         hint = f"did you mean {guess[0]!r}? " if guess else ""
         return f"config: unknown key {wrong!r} in {key}; {hint}allowed: {', '.join(allowed)}"
     if error.validator == "enum":
-        return f"config: {key} is {error.instance!r}; allowed: {', '.join(map(str, error.validator_value))}"
+        return (
+            f"config: {key} is {error.instance!r}; allowed: {', '.join(dict.fromkeys(map(str, error.validator_value)))}"
+        )
+    if "description" in error.schema:
+        return f"config: {key} is {error.instance!r}; it must be {error.schema['description']}"
     return f"config: {key}: {error.message}"
 
 
@@ -83,22 +93,26 @@ def check_dataset(name, dataset, config):
     at = f"datasets.{name}"
     labeled = dataset.get("labeled")
     if dataset["kind"] == "labeled":
-        require(labeled in (None, name), f"{at}.labeled", labeled, "a labelled data set trains its own mediators; remove it")
+        require(
+            labeled in (None, name), f"{at}.labeled", labeled, "a labelled data set trains its own mediators; remove it"
+        )
     elif labeled is not None:
         known = [other for other, entry in config["datasets"].items() if entry.get("kind") == "labeled"]
         require(labeled in known, f"{at}.labeled", labeled, unknown("labelled data set", known))
     for committee, entry in dataset["committees"].items():
         require(committee not in RESERVED_NAMES, f"{at}.committees", committee, "that name is reserved; choose another")
         for model in (entry["base"], *entry["members"]):
-            require(model in dataset["models"], f"{at}.committees.{committee}", model, unknown("model", dataset["models"]))
+            require(
+                model in dataset["models"], f"{at}.committees.{committee}", model, unknown("model", dataset["models"])
+            )
         require(
             entry["base"] not in entry["members"],
             f"{at}.committees.{committee}.members",
             entry["members"],
             "the base model cannot be a member of its own committee; remove it there",
         )
-    for step in filter(None, (dataset.get("step"), config["propagation"]["step"])):
-        check_step(f"{at}.step", step)
+    if "step" in dataset:
+        check_step(f"{at}.step", dataset["step"])
     for number, experiment in enumerate(dataset["experiments"]):
         check_experiment(f"{at}.experiments[{number}]", experiment, name, dataset, config)
 
@@ -109,10 +123,14 @@ def check_step(key, step):
 
 def check_experiment(at, experiment, name, dataset, config):
     strategy, committee = experiment["strategy"], experiment["committee"]
-    require(committee in dataset["committees"], f"{at}.committee", committee, unknown("committee", dataset["committees"]))
+    require(
+        committee in dataset["committees"], f"{at}.committee", committee, unknown("committee", dataset["committees"])
+    )
     used = {"vote": {"threshold", "accept"}, "mediator": {"threshold", "inputs"}, "ground_truth": set()}[strategy]
     for key in {"threshold", "accept", "inputs"} - used:
-        require(key not in experiment, f"{at}.{key}", experiment.get(key), f"strategy {strategy} does not use it; remove it")
+        require(
+            key not in experiment, f"{at}.{key}", experiment.get(key), f"strategy {strategy} does not use it; remove it"
+        )
     if "threshold" in used:
         low = -1 if strategy == "vote" else 0
         threshold = experiment.get("threshold")
@@ -124,7 +142,9 @@ def check_experiment(at, experiment, name, dataset, config):
         require(accept <= members, f"{at}.accept", accept, f"committee {committee} has only {members} members")
     if strategy == "mediator":
         source = name if dataset["kind"] == "labeled" else dataset.get("labeled")
-        require(source is not None, f"{at}.strategy", strategy, f"it needs a labelled set: give {name} a `labeled:` entry")
+        require(
+            source is not None, f"{at}.strategy", strategy, f"it needs a labelled set: give {name} a `labeled:` entry"
+        )
         entry = config["datasets"][source]["committees"].get(committee)
         require(
             entry == dataset["committees"][committee],

@@ -1,6 +1,7 @@
 """What users bring: checked first; the published archive can be fetched.
 
 Reads data/KIND/D/{features/M.npy|.bin, list.txt, meta.txt}; makes results/D/features/M.json (samples, dim).
+Where asked for, fills data/ from the published archive; makes results/fetch_emore.txt (path and size of each file).
 """
 
 
@@ -17,6 +18,7 @@ rule check_features:
         "results/{dataset}/features/{model}.log",
     benchmark:
         "results/{dataset}/features/{model}.benchmark.jsonl"
+    priority: 1
     threads: 1
     resources:
         mem_mb=1000,
@@ -25,8 +27,40 @@ rule check_features:
         folder=lambda w: data_folder(w.dataset),
         reference=lambda w: feature_file(w.dataset, dataset_entry(w.dataset)["models"][0]),
         source=source_hash("check_features.py"),
-    priority: 1
     message:
         "{wildcards.dataset}: check the features of {wildcards.model}"
     script:
         "../scripts/check_features.py"
+
+
+def fetched_and_gone(wildcards):
+    """Files that were fetched once and are not there any more, which makes fetching them stale."""
+    listing = Path("results/fetch_emore.txt")
+    lines = listing.read_text(encoding="utf-8").splitlines() if listing.exists() else []
+    return [path for path in (line.split("\t")[0] for line in lines) if not os.path.exists(path)]
+
+
+localrules:
+    fetch_emore,
+
+
+rule fetch_emore:
+    """The published data sets, unpacked into data/. Their files are no outputs: Snakemake would delete them first."""
+    output:
+        "results/fetch_emore.txt",
+    log:
+        "results/fetch_emore.log",
+    benchmark:
+        "results/fetch_emore.benchmark.jsonl"
+    threads: 1
+    resources:
+        mem_mb=1000,
+    params:
+        url=config["fetch_emore"]["url"],
+        dims={name: entry.get("dim") for name, entry in sorted(config["datasets"].items()) if "source" in entry},
+        gone=fetched_and_gone,
+        source=source_hash("fetch_emore.py"),
+    message:
+        "download and unpack the published data sets"
+    script:
+        "../scripts/fetch_emore.py"

@@ -12,4 +12,4 @@ def main(snakemake):
     save_array(snakemake.output[0], affinity(features, pairs))
 
 
-run(main, snakemake)  # noqa: F821
+run(main, snakemake)

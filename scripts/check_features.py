@@ -19,4 +19,4 @@ def main(snakemake):
     write_text(snakemake.output[0], json.dumps(size) + "\n")
 
 
-run(main, snakemake)  # noqa: F821
+run(main, snakemake)

@@ -23,4 +23,4 @@ def main(snakemake):
     write_text(snakemake.output[0], json.dumps(figures, indent=2) + "\n")
 
 
-run(main, snakemake)  # noqa: F821
+run(main, snakemake)

@@ -12,4 +12,4 @@ def main(snakemake):
     save_array(snakemake.output[0], ground_truth_scores(pairs, labels))
 
 
-run(main, snakemake)  # noqa: F821
+run(main, snakemake)

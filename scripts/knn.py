@@ -19,4 +19,4 @@ def main(snakemake):
     save_arrays(snakemake.output[0], idx=neighbors.idx, dist=neighbors.dist)
 
 
-run(main, snakemake)  # noqa: F821
+run(main, snakemake)

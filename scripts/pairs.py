@@ -14,4 +14,4 @@ def main(snakemake):
     save_arrays(snakemake.output[0], n_samples=np.int64(len(base.idx)), **candidates._asdict())
 
 
-run(main, snakemake)  # noqa: F821
+run(main, snakemake)

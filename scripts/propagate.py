@@ -21,4 +21,4 @@ def main(snakemake):
     write_text(snakemake.output[0], format_labels(labels))
 
 
-run(main, snakemake)  # noqa: F821
+run(main, snakemake)

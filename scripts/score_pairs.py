@@ -13,4 +13,4 @@ def main(snakemake):
     save_array(snakemake.output[0], mediator.predict(inputs, **snakemake.params.settings))
 
 
-run(main, snakemake)  # noqa: F821
+run(main, snakemake)

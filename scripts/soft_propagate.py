@@ -4,8 +4,8 @@ import numpy as np
 
 from cdp.dataset import read_labels
 from cdp.files import load_array, load_arrays, save_arrays
-from cdp.soft_propagation import soft_propagate
 from cdp.selection import kept_pairs
+from cdp.soft_propagation import soft_propagate
 from scripts.job import run
 
 
@@ -25,4 +25,4 @@ def main(snakemake):
     )
 
 
-run(main, snakemake)  # noqa: F821
+run(main, snakemake)

@@ -30,4 +30,4 @@ def main(snakemake):
         logging.info("best pairwise F %.2f at threshold %s", 100 * best["f"], best["threshold"])
 
 
-run(main, snakemake)  # noqa: F821
+run(main, snakemake)

@@ -11,4 +11,4 @@ def main(snakemake):
     write_text(snakemake.output.markdown, markdown_text(snakemake.wildcards.dataset, rows))
 
 
-run(main, snakemake)  # noqa: F821
+run(main, snakemake)

@@ -17,4 +17,4 @@ def main(snakemake):
     mediator.save(snakemake.output[0])
 
 
-run(main, snakemake)  # noqa: F821
+run(main, snakemake)

@@ -11,4 +11,4 @@ def main(snakemake):
     save_array(snakemake.output[0], vote_scores(candidates, accept=int(snakemake.wildcards.accept)))
 
 
-run(main, snakemake)  # noqa: F821
+run(main, snakemake)
