@@ -129,9 +129,7 @@ def list_archive(archive: str | os.PathLike[str]) -> dict[str, int]:
     return files
 
 
-def unpack(
-    archive: str | os.PathLike[str], *, files: Mapping[str, int], folder: str | os.PathLike[str]
-) -> list[Path]:
+def unpack(archive: str | os.PathLike[str], *, files: Mapping[str, int], folder: str | os.PathLike[str]) -> list[Path]:
     """Unpack the files that are not there yet, each under a temporary name until it is whole.
 
     Parameters
@@ -149,7 +147,9 @@ def unpack(
     """
     missing = {name for name in files if not os.path.lexists(Path(folder, name))}
     if missing:
-        _log.info("unpacking %d files of %s (%.1f MB)", len(missing), archive, sum(map(files.get, missing)) / 1e6)
+        _log.info(
+            "unpacking %d files of %s (%.1f MB)", len(missing), archive, sum(files[name] for name in missing) / 1e6
+        )
         with _opened(archive) as (_, members):
             for member in members:
                 name, content = _safe_name(member, archive), members.extractfile(member)
@@ -191,7 +191,7 @@ def _check(
 
 
 @contextmanager
-def _opened(archive: str | os.PathLike[str]) -> Iterator[tuple[IO[bytes], tarfile.TarFile]]:
+def _opened(archive: str | os.PathLike[str]) -> Iterator[tuple[gzip.GzipFile, tarfile.TarFile]]:
     try:
         with gzip.open(archive) as stream, tarfile.open(fileobj=stream, mode="r|", bufsize=_CHUNK) as members:
             yield stream, members
@@ -224,10 +224,10 @@ def _unsafe(archive: str | os.PathLike[str], member: tarfile.TarInfo, why: str) 
 def _reason(error: Exception) -> str:
     """Why a download failed, in a few words."""
     import gdown
-    import requests.exceptions as http  # type: ignore[import-untyped]
+    import requests.exceptions as http
 
     for cause in (error, error.__cause__):
-        if isinstance(cause, http.HTTPError):
+        if isinstance(cause, http.HTTPError) and cause.response is not None:
             return f"the server answers {cause.response.status_code} {cause.response.reason}"
         if isinstance(cause, http.ConnectionError | http.Timeout):
             return f"no connection to the server ({type(cause).__name__})"

@@ -1,10 +1,12 @@
 """Stage files: written whole or not at all, and read with an error that names the file."""
 
+import csv
 import os
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -61,6 +63,14 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Write a text file in UTF-8."""
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def write_csv(path: str | os.PathLike[str], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write rows with the same keys as CSV with a header; None becomes n/a."""
+    with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]) if rows else [], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({key: "n/a" if value is None else value for key, value in row.items()} for row in rows)
 
 
 def _damaged(path: str | os.PathLike[str], error: Exception) -> ValueError:

@@ -1,7 +1,5 @@
 """The table of results, as Markdown for people and as CSV with every figure."""
 
-import csv
-import io
 import json
 import os
 import platform
@@ -44,15 +42,6 @@ def table_row(experiment: Mapping[str, Any]) -> dict[str, Any]:
     row["total_seconds"] = None if knn is None or cluster is None else knn + cluster
     published = experiment["published"] or {}
     return row | {f"published_{figure}": published.get(figure) for figure in _PUBLISHED}
-
-
-def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Rows as CSV; None becomes n/a."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(rows[0]) if rows else [], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({key: "n/a" if value is None else value for key, value in row.items()} for row in rows)
-    return text.getvalue()
 
 
 def markdown_text(name: str, rows: Sequence[Mapping[str, Any]]) -> str:

@@ -19,7 +19,7 @@ rule knn:
     resources:
         mem_mb=lambda w, input: 1500 + 3 * int(input.size_mb),
     params:
-        settings=settings("knn", without=["k"]),
+        settings=settings("knn", without=["k", *(["nmslib"] if config["knn"]["backend"] == "exact" else [])]),
         dim=lambda w: dataset_entry(w.dataset).get("dim"),
         source=source_hash("knn.py"),
     message:

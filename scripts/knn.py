@@ -14,7 +14,7 @@ def main(snakemake):
         backend=settings["backend"],
         device=settings["device"],
         threads=snakemake.threads,
-        settings={"nmslib": settings["nmslib"]},
+        settings={"nmslib": settings.get("nmslib", {})},
     )
     save_arrays(snakemake.output[0], idx=neighbors.idx, dist=neighbors.dist)
 

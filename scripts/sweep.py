@@ -3,8 +3,7 @@
 import logging
 
 from cdp.dataset import read_labels
-from cdp.files import load_array, load_arrays, write_text
-from cdp.table import csv_text
+from cdp.files import load_array, load_arrays, write_csv
 from cdp.threshold_sweep import spread_thresholds, sweep
 from scripts.job import run
 
@@ -24,7 +23,7 @@ def main(snakemake):
         step=float(snakemake.wildcards.step),
         max_iter=snakemake.params.max_iter,
     )
-    write_text(snakemake.output[0], csv_text(rows))
+    write_csv(snakemake.output[0], rows)
     best = max(rows, key=lambda row: row["f"] or 0.0)
     if best["f"] is not None:
         logging.info("best pairwise F %.2f at threshold %s", 100 * best["f"], best["threshold"])
