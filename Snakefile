@@ -8,6 +8,7 @@ include: "rules/config.smk"
 
 
 config.update(validated_config(config))
+check_writable("results")
 
 
 include: "rules/common.smk"
@@ -33,5 +34,5 @@ rule tables:
 
 
 onerror:
-    for sentence in dict.fromkeys(line for line in open(log) if line.startswith("error: ")):
-        print(sentence, end="", file=sys.stderr)
+    sentences = [line for path in log for line in Path(path).read_text().splitlines() if line.startswith("error: ")]
+    print(*dict.fromkeys(sentences), sep="\n", file=sys.stderr)

@@ -82,9 +82,7 @@ def check_features(
         if lines == 0:
             raise ValueError(f"{list_path} is empty; write one line a sample, or remove it (it is optional)")
         if lines != len(features):
-            raise ValueError(
-                f"{list_path} has {lines} lines but {path} has {len(features)} samples; write one line a sample"
-            )
+            raise ValueError(f"{list_path} has {lines} lines for {len(features)} samples; write one line a sample")
     if labels_path is not None and os.path.exists(labels_path):
         read_labels(labels_path, n_samples=len(features))
     check_rows(features, name=path)

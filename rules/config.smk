@@ -27,6 +27,11 @@ def read_yaml(path):
         fail(f"{path} is not valid YAML ({' '.join(str(error).split())}); correct it")
 
 
+def check_writable(folder):
+    if os.path.isdir(folder) and not os.access(folder, os.W_OK):
+        fail(f"{folder} is not writable; make it so, or run in another folder with --directory")
+
+
 def declared_datasets():
     folder = Path(workflow.basedir) / "config" / "datasets"
     return {path.stem: read_yaml(path) for path in sorted(folder.glob("*.yaml"))}

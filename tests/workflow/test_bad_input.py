@@ -1,0 +1,278 @@
+"""Mistakes that users make: one sentence that names file or key, value and remedy; exit code 1; no traceback."""
+
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import yaml
+
+from tests.workflow.helpers import edit_yaml, snakemake
+
+SETTINGS = {
+    "models": ["a", "b"],
+    "committees": {"single": {"base": "a"}, "both": {"base": "a", "members": ["b"]}},
+    "experiments": [{"strategy": "vote", "committee": "both", "accept": 1, "threshold": "0.5"}],
+}
+
+
+@pytest.fixture
+def tiny(repository):
+    """A data set of 60 samples in 6 tight groups, as .npy (a) and .bin (b), with list and labels."""
+    folder = repository / "data/unlabeled/tiny"
+    (folder / "features").mkdir(parents=True)
+    generator = np.random.default_rng(0)
+    groups = np.repeat(np.arange(6), 10)
+    for model in "ab":
+        features = generator.normal(size=(6, 8))[groups] + 0.1 * generator.normal(size=(60, 8))
+        np.save(folder / f"features/{model}.npy", features.astype(np.float32))
+    np.load(folder / "features/b.npy").tofile(folder / "features/b.bin")
+    (folder / "features/b.npy").unlink()
+    (folder / "list.txt").write_text("".join(f"sample {i}\n" for i in range(60)))
+    (folder / "meta.txt").write_text("".join(f"{g}\n" for g in groups))
+    shutil.rmtree(repository / "data/labeled")
+    (repository / "config/datasets/tiny.yaml").write_text(yaml.safe_dump({**SETTINGS, "dim": 8}))
+    edit_yaml(repository / "config/config.yaml", lambda config: config.update(tables=["tiny"]))
+    return repository
+
+
+def refusal(folder, *arguments):
+    """The sentence with which a run ends."""
+    done = snakemake(folder, *arguments, check=False)
+    assert done.returncode == 1, done.stdout
+    assert "Traceback" not in done.stdout, done.stdout
+    sentences = {line for line in done.stdout.splitlines() if line.startswith("error: ")}
+    assert len(sentences) == 1, done.stdout
+    return sentences.pop()
+
+
+def set_config(folder, **values):
+    edit_yaml(folder / "config/datasets/tiny.yaml", lambda config: config.update(values))
+
+
+def set_experiment(folder, **values):
+    set_config(folder, experiments=[SETTINGS["experiments"][0] | values])
+
+
+def computed(folder):
+    return sorted(path.name for path in (folder / "results").rglob("*.npz"))
+
+
+def test_the_tiny_data_set_is_sound(tiny):
+    snakemake(tiny)
+    table = (tiny / "results/tiny/table.md").read_text()
+    assert "60 samples, 6 identities" in table
+    assert "k15 accept1 th0.5" in table
+
+
+def test_list_and_labels_are_optional(tiny):
+    (tiny / "data/unlabeled/tiny/list.txt").unlink()
+    (tiny / "data/unlabeled/tiny/meta.txt").unlink()
+    snakemake(tiny)
+    table = (tiny / "results/tiny/table.md").read_text()
+    assert "60 samples, no labels" in table
+    assert table.count("n/a") == 5  # precision, recall, F, BCubed F, NMI
+    single = next(line for line in (tiny / "results/tiny/table.csv").read_text().splitlines()[1:])
+    assert ",n/a," in single
+
+
+# --- features and their companions: refused before any graph is computed
+
+
+def damage_size(folder):
+    with open(folder / "features/b.bin", "ab") as file:
+        file.write(b"123")
+
+
+def fewer_rows(folder):
+    np.load(folder / "features/a.npy")[:59].tofile(folder / "features/b.bin")
+
+
+def put_value(value):
+    def damage(folder):
+        features = np.load(folder / "features/a.npy")
+        features[17] = value if value == 0 else [value, *features[17, 1:]]
+        np.save(folder / "features/a.npy", features)
+
+    return damage
+
+
+def truncate_npy(folder):
+    data = (folder / "features/a.npy").read_bytes()
+    (folder / "features/a.npy").write_bytes(data[: len(data) // 2])
+
+
+def write(name, text):
+    return lambda folder: (folder / name).write_text(text)
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (damage_size, ["features/b.bin", "1923 bytes", "multiple of 32", "dim"]),
+        (fewer_rows, ["features/b.bin", "59 samples", "features/a.npy", "60"]),
+        (put_value(np.nan), ["features/a.npy", "row 17", "NaN"]),
+        (put_value(np.inf), ["features/a.npy", "row 17", "infinity"]),
+        (put_value(0), ["features/a.npy", "row 17", "all zeros"]),
+        (truncate_npy, ["features/a.npy", "not a readable .npy"]),
+        (lambda folder: (folder / "features/b.bin").write_bytes(b""), ["features/b.bin", "empty"]),
+        (lambda folder: np.save(folder / "features/a.npy", np.ones((60, 8), int)), ["features/a.npy", "int64"]),
+        (
+            lambda folder: np.save(folder / "features/a.npy", np.ones((60, 9))),
+            ["features/a.npy", "9 columns", "dim: 8"],
+        ),
+        (lambda folder: np.save(folder / "features/b.npy", np.ones((60, 8))), ["b.npy", "b.bin", "both"]),
+        (lambda folder: (folder / "features/a.npy").unlink(), ["features/a.npy is missing", "model 'a'"]),
+        (write("list.txt", "one\ntwo\n"), ["list.txt", "2 lines", "60 samples"]),
+        (write("list.txt", ""), ["list.txt", "empty"]),
+        (write("meta.txt", "1\n" * 30 + "x\n" + "1\n" * 29), ["meta.txt", "line 31", "'x'", "integer"]),
+        (write("meta.txt", "1.0\n" * 60), ["meta.txt", "line 1", "'1.0'"]),
+        (write("meta.txt", "1\n" * 59), ["meta.txt", "59", "60"]),
+    ],
+)
+def test_bad_files(damage, words, tiny):
+    damage(tiny / "data/unlabeled/tiny")
+    sentence = refusal(tiny)
+    assert all(word in sentence for word in words), sentence
+    assert not [name for name in computed(tiny) if name == "pairs.npz"]
+
+
+def test_bin_without_dim(tiny):
+    edit_yaml(tiny / "config/datasets/tiny.yaml", lambda config: config.pop("dim"))
+    assert "b.bin" in (sentence := refusal(tiny))
+    assert "dim" in sentence
+
+
+# --- the configuration: refused at once
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"strategy": "votes"}, ["experiments[0].strategy", "'votes'", "vote, mediator, ground_truth"]),
+        ({"committee": "trio"}, ["experiments[0].committee", "'trio'", "both, single"]),
+        ({"accept": 2}, ["experiments[0].accept is 2", "only 1 members"]),
+        ({"threshold": "1.5"}, ["experiments[0].threshold", "'1.5'", "below 1"]),
+        ({"threshold": "-2"}, ["experiments[0].threshold", "'-2'", "at least -1"]),
+        ({"threshold": "half"}, ["experiments[0].threshold", "'half'", "decimal"]),
+        ({"k": 1}, ["experiments[0].k", "1 is less than the minimum of 2"]),
+        ({"max_size": 0}, ["experiments[0].max_size", "0 is less than the minimum of 1"]),
+        ({"step": 2}, ["experiments[0].step is 2", "at most 1"]),
+        ({"treshold": "0.5"}, ["'treshold'", "did you mean 'threshold'"]),
+        ({"strategy": "mediator", "accept": None}, ["accept"]),
+    ],
+)
+def test_bad_experiment(change, words, tiny):
+    set_experiment(tiny, **change)
+    sentence = refusal(tiny, "-n")
+    assert all(word in sentence for word in words), sentence
+
+
+def test_mediator_without_labelled_set(tiny):
+    set_config(tiny, experiments=[{"strategy": "mediator", "committee": "both", "threshold": "0.9"}])
+    assert "labelled set" in refusal(tiny, "-n")
+
+
+def test_missing_threshold(tiny):
+    set_config(tiny, experiments=[{"strategy": "vote", "committee": "both"}])
+    assert "experiments[0].threshold" in refusal(tiny, "-n")
+
+
+def test_unknown_labelled_set(tiny):
+    set_config(tiny, labeled="nothing")
+    assert "datasets.tiny.labeled is 'nothing'" in refusal(tiny, "-n")
+
+
+def test_unknown_model(tiny):
+    set_config(tiny, committees={"both": {"base": "a", "members": ["c"]}})
+    sentence = refusal(tiny, "-n")
+    assert "'c'" in sentence
+    assert "a, b" in sentence
+
+
+@pytest.mark.parametrize("name", ["../up", "a/b", "a b", "a\nb", "$(touch x)", "", "knn"])
+def test_names_that_would_become_paths(name, tiny):
+    set_config(tiny, committees={name: {"base": "a"}, "both": {"base": "a", "members": ["b"]}})
+    assert "datasets.tiny.committees" in refusal(tiny, "-n")
+
+
+def test_unknown_data_set(tiny):
+    assert "'nope'" in refusal(tiny, "results/nope/table.md", "-n")
+    assert "'nope'" in refusal(tiny, "-n", "--config", "tables=[nope]")
+
+
+def test_unknown_key(tiny):
+    assert "did you mean 'mediator'" in refusal(tiny, "-n", "--config", "mediatr={seed: 1}")
+
+
+def test_invalid_yaml(tiny):
+    (tiny / "config/datasets/tiny.yaml").write_text("models: [a, b\n")
+    assert "tiny.yaml is not valid YAML" in refusal(tiny, "-n")
+
+
+def test_value_on_the_command_line(tiny):
+    assert "minimum of 2" in refusal(tiny, "-n", "--config", 'knn={"k": 1}')
+    assert "k=16" in snakemake(tiny, "-n", "--config", 'knn={"k": 16}').stdout
+
+
+def test_own_config_file(tiny, tmp_path):
+    own = tmp_path / "own.yaml"
+    own.write_text(yaml.safe_dump({"tables": ["mine"], "datasets": {"mine": {**SETTINGS, "dim": 8}}}))
+    shutil.move(tiny / "data/unlabeled/tiny", tiny / "data/unlabeled/mine")
+    snakemake(tiny, "--configfile", own)
+    assert (tiny / "results/mine/table.md").exists()
+
+
+# --- while running: what is computed stays, the next run goes on from there
+
+
+def test_no_pair_above_the_threshold(tiny):
+    set_experiment(tiny, threshold="0.9999")
+    sentence = refusal(tiny)
+    assert "threshold 0.9999" in sentence
+    assert "run from" in sentence
+    assert "pairs.npz" in computed(tiny)
+    set_experiment(tiny, threshold="0.5")
+    done = snakemake(tiny)
+    assert "kNN graph" not in done.stdout
+    assert (tiny / "results/tiny/table.md").exists()
+
+
+@pytest.mark.parametrize("file", ["knn/a_k15.npz", "both/k15/pairs.npz", "both/k15/scores_vote_accept1.npy"])
+def test_truncated_stage_file(file, tiny):
+    snakemake(tiny)
+    path = tiny / "results/tiny" / file
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    for old in ("both/k15_vote_accept1_th0.5/sz600_step0.05/meta.txt", "table.md"):
+        (tiny / "results/tiny" / old).unlink()
+    sentence = refusal(tiny, "--rerun-triggers", "input")
+    assert file in sentence
+    assert "damaged" in sentence
+    path.unlink()
+    snakemake(tiny)
+    assert (tiny / "results/tiny/table.md").exists()
+
+
+def test_damaged_mediator(finished_copy):
+    path = finished_copy / "results/demo_labeled/all/k15/mediator_110.pt"
+    path.write_bytes(path.read_bytes()[:1000])
+    target = "results/demo/all/k15/scores_mediator_110.npy"
+    sentence = refusal(finished_copy, target, "--forcerun", "score_pairs")
+    assert "mediator_110.pt is damaged" in sentence
+
+
+def test_read_only_results(tiny):
+    """Root may write anywhere, so the run is deprived of that capability."""
+    (tiny / "results").mkdir()
+    (tiny / "results").chmod(0o555)
+    deprived = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
+    if subprocess.run([*deprived, "true"], check=False).returncode:
+        deprived = []  # an ordinary user
+    done = subprocess.run(
+        [*deprived, sys.executable, "-m", "snakemake"], cwd=tiny, text=True, capture_output=True, check=False
+    )
+    output = done.stdout + done.stderr
+    assert done.returncode == 1, output
+    assert "Traceback" not in output, output
+    assert "error: results is not writable" in output
