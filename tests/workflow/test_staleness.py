@@ -61,7 +61,7 @@ CONFIG = {
     "config.yaml mediator recipe": (set_to("reference"), FROM_TRAINING),
     "config.yaml mediator device": (set_to("cpu"), FROM_TRAINING),
     "config.yaml mediator seed": (set_to(1), FROM_TRAINING),
-    "config.yaml sweep thresholds": (set_to(10), {"sweep": 4, "sweeps": 1}),
+    "config.yaml sweep thresholds": (set_to(["0.5", "0.9"]), {"sweep": 4, "sweeps": 1}),
     "config.yaml fetch_emore url": (set_to("http://127.0.0.1:9/data.tar.gz"), NOTHING),
     "datasets/demo.yaml labeled": (set_to("other_labeled"), OTHER_LABELED),
     "datasets/demo.yaml models": (lambda models: [*models, "another"], NOTHING),

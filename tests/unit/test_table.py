@@ -1,0 +1,153 @@
+import csv
+import io
+import json
+
+import pytest
+
+from cdp.files import write_csv
+from cdp.metrics import describe, evaluate
+from cdp.table import markdown_text, table_row
+
+FIGURES = ("precision", "recall", "f", "bcubed_precision", "bcubed_recall", "bcubed_f", "nmi")
+KEPT = dict(zip(FIGURES, (0.9, 0.8, 0.847, 0.95, 0.85, 0.8972, 0.96789), strict=True))
+REMOVED = dict(zip(FIGURES, (0.91, 0.81, 0.857, 0.951, 0.851, 0.8982, None), strict=True))
+COUNTS = {
+    "samples": 12345,
+    "identities": 1000,
+    "clusters": 2345,
+    "singletons": 7,
+    "largest": 321,
+    "discarded": 500,
+    "discard_ratio": 0.0405,
+}
+PUBLISHED = {
+    "precision": 80.19,
+    "recall": 70.47,
+    "f": 75.02,
+    "knn_seconds": 60,
+    "cluster_seconds": 7.7,
+    "total_seconds": 67.7,
+}
+
+
+@pytest.fixture
+def experiment(tmp_path):
+    """An evaluation and three jobs' benchmark files; a job that ran twice has two lines."""
+    evaluation = {**COUNTS, "pair_accuracy": 0.987, "kept": KEPT, "removed": REMOVED}
+    (tmp_path / "evaluation.json").write_text(json.dumps(evaluation))
+    for name, seconds in (("knn_a", [9.0, 1.25]), ("knn_b", [2.5]), ("vote", [4.0])):
+        lines = "".join(json.dumps({"s": s, "rule_name": name}) + "\n" for s in seconds)
+        (tmp_path / f"{name}.jsonl").write_text(lines)
+    return {
+        "strategy": "vote",
+        "models": 2,
+        "setting": "k15 accept1 th0.7",
+        "evaluation": tmp_path / "evaluation.json",
+        "knn_benchmarks": [tmp_path / "knn_a.jsonl", tmp_path / "knn_b.jsonl"],
+        "cluster_benchmarks": [tmp_path / "vote.jsonl"],
+        "published": None,
+    }
+
+
+def cells(text):
+    """The table's lines as dicts of stripped cells, by header."""
+    header, rule, *lines = [line for line in text.splitlines() if line.startswith("|")]
+    assert set(rule) <= set("|-")
+    split = [[cell.strip() for cell in line.strip("|").split("|")] for line in (header, *lines)]
+    return [dict(zip(split[0], line, strict=True)) for line in split[1:]]
+
+
+def test_row_holds_every_figure(experiment):
+    row = table_row(experiment)
+    expected = {"strategy": "vote", "models": 2, "setting": "k15 accept1 th0.7", **COUNTS, "pair_accuracy": 0.987}
+    expected |= {f"kept_{figure}": value for figure, value in KEPT.items()}
+    expected |= {f"removed_{figure}": value for figure, value in REMOVED.items()}
+    expected |= {"knn_seconds": 3.75, "cluster_seconds": 4.0, "total_seconds": 7.75}
+    assert row == expected | {f"published_{figure}": None for figure in PUBLISHED}
+
+
+def test_markdown_is_in_per_cent_and_seconds(experiment):
+    text = markdown_text("demo", [table_row(experiment)])
+    assert text.startswith("# demo: 12,345 samples, 1,000 identities\n\n|")
+    assert text.endswith(".\n")
+    assert cells(text) == [
+        {
+            "strategy": "vote",
+            "models": "2",
+            "setting": "k15 accept1 th0.7",
+            "precision": "90.00",
+            "recall": "80.00",
+            "F": "84.70",
+            "BCubed F": "89.72",
+            "NMI": "96.79",
+            "clusters": "2,345",
+            "discarded": "4.05%",
+            "kNN time": "3.8 s",
+            "cluster time": "4.0 s",
+            "total time": "7.8 s",
+        }
+    ]
+
+
+def test_columns_are_aligned(experiment):
+    long = experiment | {"strategy": "mediator of a long name", "setting": "k"}
+    text = markdown_text("demo", [table_row(experiment), table_row(long)])
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    bars = [[i for i, character in enumerate(line) if character == "|"] for line in lines]
+    assert len(lines) == 4
+    assert bars.count(bars[0]) == 4
+
+
+def test_published_figures_stand_below_ours_and_are_explained(experiment):
+    ours, theirs = table_row(experiment), table_row(experiment | {"published": PUBLISHED})
+    assert {figure: theirs[f"published_{figure}"] for figure in PUBLISHED} == PUBLISHED
+    text = markdown_text("demo", [theirs, ours])
+    mine, published, other = cells(text)
+    assert mine == other
+    assert published["strategy"] == "vote, published"
+    assert [published[name] for name in ("precision", "recall", "F")] == ["80.19", "70.47", "75.02"]
+    assert [published[f"{stage} time"] for stage in ("kNN", "cluster", "total")] == ["60.0 s", "7.7 s", "67.7 s"]
+    assert [published[name] for name in ("BCubed F", "NMI", "clusters", "discarded")] == [""] * 4
+    assert "48 CPU cores, 8 TITAN XP" in text
+    assert "TITAN" not in markdown_text("demo", [ours])
+
+
+def test_missing_benchmark_is_not_available(experiment, tmp_path):
+    (tmp_path / "knn_b.jsonl").unlink()
+    row = table_row(experiment)
+    assert (row["knn_seconds"], row["cluster_seconds"], row["total_seconds"]) == (None, 4.0, None)
+    [shown] = cells(markdown_text("demo", [row]))
+    assert (shown["kNN time"], shown["cluster time"], shown["total time"]) == ("n/a", "4.0 s", "n/a")
+
+
+def test_data_without_labels_have_counts_but_no_agreement(experiment, tmp_path):
+    (tmp_path / "evaluation.json").write_text(json.dumps(COUNTS | {"identities": None}))
+    row = table_row(experiment)
+    assert {row[f"{form}_{figure}"] for form in ("kept", "removed") for figure in FIGURES} == {None}
+    assert row["pair_accuracy"] is None
+    text = markdown_text("demo", [row])
+    assert text.startswith("# demo: 12,345 samples, no labels\n")
+    [shown] = cells(text)
+    assert {shown[name] for name in ("precision", "recall", "F", "BCubed F", "NMI")} == {"n/a"}
+    assert (shown["clusters"], shown["discarded"]) == ("2,345", "4.05%")
+
+
+def test_figures_of_metrics_are_those_of_the_row(experiment, tmp_path):
+    """The names that `evaluate` and `describe` give are those that the table reads."""
+    import numpy as np
+
+    true, pred = np.array([0, 0, 1, 1, 2]), np.array([0, 0, 0, 1, -1])
+    figures = {"samples": 5, "identities": 3, "pair_accuracy": 1.0} | describe(pred) | evaluate(true, pred)
+    (tmp_path / "evaluation.json").write_text(json.dumps(figures))
+    row = table_row(experiment)
+    assert row["kept_precision"] == pytest.approx(1 / 3)
+    assert row["kept_recall"] == pytest.approx(1 / 2)
+    assert row["removed_bcubed_recall"] == pytest.approx(3 / 4)
+    assert (row["clusters"], row["singletons"], row["largest"], row["discarded"]) == (2, 1, 3, 1)
+
+
+def test_rows_can_be_written_as_csv(experiment, tmp_path):
+    row = table_row(experiment)
+    write_csv(tmp_path / "table.csv", [row])
+    [read] = csv.DictReader(io.StringIO((tmp_path / "table.csv").read_text()))
+    assert read == {key: "n/a" if value is None else str(value) for key, value in row.items()}
