@@ -32,7 +32,7 @@ def load_features(path: str | os.PathLike[str], *, dim: int | None = None) -> np
     path = Path(path)
     if path.suffix == ".npy":
         try:
-            features = np.load(path, mmap_mode="r", allow_pickle=False)
+            features = np.lib.format.open_memmap(path, mode="r")
         except (ValueError, EOFError) as error:
             raise ValueError(f"{path} is not a readable .npy file ({error}); export the features again") from error
         if features.ndim != 2 or features.dtype.kind != "f":

@@ -24,6 +24,18 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def whole(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Turn whatever goes wrong in the block, which reads `path`, into a ValueError that names the file."""
+    try:
+        yield
+    except (FileNotFoundError, PermissionError, MemoryError):
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise ValueError(f"{path} is damaged ({reason}); delete it and run again to have it made anew") from error
+
+
 def save_arrays(path: str | os.PathLike[str], **arrays: np.ndarray) -> None:
     """Write named arrays to an uncompressed .npz file."""
     with atomic_path(path) as temporary, open(temporary, "wb") as file:
@@ -38,11 +50,8 @@ def load_arrays(path: str | os.PathLike[str], *names: str) -> tuple[np.ndarray, 
     ValueError
         If the file is truncated, otherwise damaged, or lacks one of the arrays.
     """
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            return tuple(archive[name] for name in names)
-    except (zipfile.BadZipFile, ValueError, KeyError, EOFError, AttributeError) as error:
-        raise _damaged(path, error) from error
+    with whole(path), zipfile.ZipFile(path), np.load(path, allow_pickle=False) as archive:
+        return tuple(archive[name] for name in names)
 
 
 def save_array(path: str | os.PathLike[str], array: np.ndarray) -> None:
@@ -53,10 +62,8 @@ def save_array(path: str | os.PathLike[str], array: np.ndarray) -> None:
 
 def load_array(path: str | os.PathLike[str]) -> np.ndarray:
     """Read one array from a .npy file; raises ValueError if the file is damaged."""
-    try:
-        return np.load(path, allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise _damaged(path, error) from error
+    with whole(path), open(path, "rb") as file:
+        return np.lib.format.read_array(file, allow_pickle=False)
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
@@ -71,8 +78,3 @@ def write_csv(path: str | os.PathLike[str], rows: Sequence[Mapping[str, Any]]) -
         writer = csv.DictWriter(file, fieldnames=list(rows[0]) if rows else [], lineterminator="\n")
         writer.writeheader()
         writer.writerows({key: "n/a" if value is None else value for key, value in row.items()} for row in rows)
-
-
-def _damaged(path: str | os.PathLike[str], error: Exception) -> ValueError:
-    reason = str(error).splitlines()[0]
-    return ValueError(f"{path} is damaged ({reason}); delete it and run again to have it made anew")
