@@ -44,7 +44,18 @@ def table_row(experiment: Mapping[str, Any]) -> dict[str, Any]:
     return row | {f"published_{figure}": published.get(figure) for figure in _PUBLISHED}
 
 
-def markdown_text(name: str, rows: Sequence[Mapping[str, Any]]) -> str:
+def threads_by_rule(experiments: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    """Threads that the jobs of experiments (see `table_row`) ran with, as extended benchmark files tell."""
+    threads = {}
+    for experiment in experiments:
+        for path in (*experiment["knn_benchmarks"], *experiment["cluster_benchmarks"]):
+            benchmark = _read_benchmark(path) or {}
+            if "threads" in benchmark:
+                threads[benchmark["rule_name"]] = int(benchmark["threads"])
+    return threads
+
+
+def markdown_text(name: str, rows: Sequence[Mapping[str, Any]], *, threads: Mapping[str, int]) -> str:
     """The table people read first.
 
     Parameters
@@ -53,6 +64,8 @@ def markdown_text(name: str, rows: Sequence[Mapping[str, Any]]) -> str:
         Of the data set.
     rows : non-empty sequence of mappings
         From `table_row`.
+    threads : mapping of rule to int
+        From `threads_by_rule`.
     """
     identities = "no labels" if rows[0]["identities"] is None else f"{rows[0]['identities']:,} identities"
     lines = [[*_HEADER]]
@@ -63,7 +76,9 @@ def markdown_text(name: str, rows: Sequence[Mapping[str, Any]]) -> str:
     widths = [max(len(line[column]) for line in lines) for column in range(len(_HEADER))]
     text = [_line(lines[0], widths), "|" + "|".join("-" * (width + 2) for width in widths) + "|"]
     text += [_line(line, widths) for line in lines[1:]]
-    return "\n".join([f"# {name}: {rows[0]['samples']:,} samples, {identities}", "", *text, "", *_notes(rows), ""])
+    return "\n".join(
+        [f"# {name}: {rows[0]['samples']:,} samples, {identities}", "", *text, "", *_notes(rows, threads), ""]
+    )
 
 
 def _cells(row: Mapping[str, Any]) -> list[str]:
@@ -79,7 +94,7 @@ def _published_cells(row: Mapping[str, Any]) -> list[str]:
     return [f"{row['strategy']}, published", str(row["models"]), row["setting"], *pairwise, "", "", "", "", *times]
 
 
-def _notes(rows: Sequence[Mapping[str, Any]]) -> Iterable[str]:
+def _notes(rows: Sequence[Mapping[str, Any]], threads: Mapping[str, int]) -> Iterable[str]:
     yield (
         "Precision, recall and F are pairwise; all figures count each discarded sample as a cluster of its own. "
         "table.csv holds them without the discarded samples too, and more."
@@ -87,7 +102,8 @@ def _notes(rows: Sequence[Mapping[str, Any]]) -> Iterable[str]:
     yield ""
     yield (
         "kNN time: of all the models' kNN graphs. Cluster time: from candidate pairs to clusters, without training "
-        f"the mediator. Wall-clock seconds of the jobs, process start included, on {_machine()}."
+        f"the mediator. Wall-clock seconds of the jobs, process start included, on {_machine()}"
+        + (f", with threads: {', '.join(f'{rule} {threads[rule]}' for rule in sorted(threads))}." if threads else ".")
     )
     if any(row["published_f"] is not None for row in rows):
         yield ""
@@ -96,12 +112,13 @@ def _notes(rows: Sequence[Mapping[str, Any]]) -> Iterable[str]:
 
 def _job_times(paths: Iterable[str]) -> float | None:
     """Seconds of the jobs together; None if one has no benchmark file."""
-    total = 0.0
-    for path in paths:
-        if not Path(path).exists():
-            return None
-        total += float(json.loads(Path(path).read_text(encoding="utf-8").splitlines()[-1])["s"])
-    return total
+    benchmarks = [_read_benchmark(path) for path in paths]
+    return sum(float(benchmark["s"]) for benchmark in benchmarks if benchmark) if all(benchmarks) else None
+
+
+def _read_benchmark(path: str) -> dict[str, Any] | None:
+    """The last run in a benchmark file, None if there is no file."""
+    return json.loads(Path(path).read_text(encoding="utf-8").splitlines()[-1]) if Path(path).exists() else None
 
 
 def _machine() -> str:

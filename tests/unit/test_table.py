@@ -6,7 +6,7 @@ import pytest
 
 from cdp.files import write_csv
 from cdp.metrics import describe, evaluate
-from cdp.table import markdown_text, table_row
+from cdp.table import markdown_text, table_row, threads_by_rule
 
 FIGURES = ("precision", "recall", "f", "bcubed_precision", "bcubed_recall", "bcubed_f", "nmi")
 KEPT = dict(zip(FIGURES, (0.9, 0.8, 0.847, 0.95, 0.85, 0.8972, 0.96789), strict=True))
@@ -67,7 +67,7 @@ def test_row_holds_every_figure(experiment):
 
 
 def test_markdown_is_in_per_cent_and_seconds(experiment):
-    text = markdown_text("demo", [table_row(experiment)])
+    text = markdown_text("demo", [table_row(experiment)], threads={})
     assert text.startswith("# demo: 12,345 samples, 1,000 identities\n\n|")
     assert text.endswith(".\n")
     assert cells(text) == [
@@ -91,7 +91,7 @@ def test_markdown_is_in_per_cent_and_seconds(experiment):
 
 def test_columns_are_aligned(experiment):
     long = experiment | {"strategy": "mediator of a long name", "setting": "k"}
-    text = markdown_text("demo", [table_row(experiment), table_row(long)])
+    text = markdown_text("demo", [table_row(experiment), table_row(long)], threads={})
     lines = [line for line in text.splitlines() if line.startswith("|")]
     bars = [[i for i, character in enumerate(line) if character == "|"] for line in lines]
     assert len(lines) == 4
@@ -101,7 +101,7 @@ def test_columns_are_aligned(experiment):
 def test_published_figures_stand_below_ours_and_are_explained(experiment):
     ours, theirs = table_row(experiment), table_row(experiment | {"published": PUBLISHED})
     assert {figure: theirs[f"published_{figure}"] for figure in PUBLISHED} == PUBLISHED
-    text = markdown_text("demo", [theirs, ours])
+    text = markdown_text("demo", [theirs, ours], threads={})
     mine, published, other = cells(text)
     assert mine == other
     assert published["strategy"] == "vote, published"
@@ -109,14 +109,14 @@ def test_published_figures_stand_below_ours_and_are_explained(experiment):
     assert [published[f"{stage} time"] for stage in ("kNN", "cluster", "total")] == ["60.0 s", "7.7 s", "67.7 s"]
     assert [published[name] for name in ("BCubed F", "NMI", "clusters", "discarded")] == [""] * 4
     assert "48 CPU cores, 8 TITAN XP" in text
-    assert "TITAN" not in markdown_text("demo", [ours])
+    assert "TITAN" not in markdown_text("demo", [ours], threads={})
 
 
 def test_missing_benchmark_is_not_available(experiment, tmp_path):
     (tmp_path / "knn_b.jsonl").unlink()
     row = table_row(experiment)
     assert (row["knn_seconds"], row["cluster_seconds"], row["total_seconds"]) == (None, 4.0, None)
-    [shown] = cells(markdown_text("demo", [row]))
+    [shown] = cells(markdown_text("demo", [row], threads={}))
     assert (shown["kNN time"], shown["cluster time"], shown["total time"]) == ("n/a", "4.0 s", "n/a")
 
 
@@ -125,7 +125,7 @@ def test_data_without_labels_have_counts_but_no_agreement(experiment, tmp_path):
     row = table_row(experiment)
     assert {row[f"{form}_{figure}"] for form in ("kept", "removed") for figure in FIGURES} == {None}
     assert row["pair_accuracy"] is None
-    text = markdown_text("demo", [row])
+    text = markdown_text("demo", [row], threads={})
     assert text.startswith("# demo: 12,345 samples, no labels\n")
     [shown] = cells(text)
     assert {shown[name] for name in ("precision", "recall", "F", "BCubed F", "NMI")} == {"n/a"}
@@ -151,3 +151,12 @@ def test_rows_can_be_written_as_csv(experiment, tmp_path):
     write_csv(tmp_path / "table.csv", [row])
     [read] = csv.DictReader(io.StringIO((tmp_path / "table.csv").read_text()))
     assert read == {key: "n/a" if value is None else str(value) for key, value in row.items()}
+
+
+def test_threads_are_told_where_the_benchmarks_tell_them(experiment, tmp_path):
+    assert threads_by_rule([experiment]) == {}
+    (tmp_path / "vote.jsonl").write_text(json.dumps({"s": 1.0, "rule_name": "vote", "threads": 3}) + "\n")
+    (tmp_path / "knn_a.jsonl").write_text(json.dumps({"s": 1.0, "rule_name": "knn", "threads": 8}) + "\n")
+    threads = threads_by_rule([experiment])
+    assert threads == {"knn": 8, "vote": 3}
+    assert "with threads: knn 8, vote 3." in markdown_text("demo", [table_row(experiment)], threads=threads)
