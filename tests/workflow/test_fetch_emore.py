@@ -409,7 +409,7 @@ class TestUnpack:
         [
             (IR, SMALL[IR][:-4], "bytes, which is no multiple of 1024"),
             (IR, SMALL[IR][: 3 * 4 * DIM], "has 3 samples but"),
-            (LIST, b"a\nb\n", "has 2 lines but"),
+            (LIST, b"a\nb\n", "has 2 lines for"),
             (LIST.replace("list", "meta"), b"1\n2\n", "has 2 lines for 4 samples"),
         ],
     )

@@ -11,20 +11,23 @@ import pytest
 
 from tests.workflow.helpers import copy_repository, snakemake
 
-STAGES = [  # as the terminal announces them
-    "check the features of",
-    "kNN graph of",
-    "candidate pairs of",
-    "affinity of",
-    "vote of",
-    "ground truth of",
-    "train mediator",
-    "score pairs with",
-    "clusters of",
-    "evaluate",
-    "sweep the threshold",
-    "table of results",
-]
+DEMO, LABELED = "results/demo/all", "results/demo_labeled/all"
+CLUSTERS = f"{DEMO}/k15_vote_accept1_th0.7534/sz600_step0.05"
+STAGES = {  # as the terminal announces them, and a file that such a job makes
+    "check the features of vgg": "results/demo/features/vgg.json",
+    "kNN graph of vgg": "results/demo/knn/vgg_k15.npz",
+    "candidate pairs of": f"{DEMO}/k15/pairs.npz",
+    "affinity of": f"{DEMO}/k15/affinity.npy",
+    "vote of": f"{DEMO}/k15/scores_vote_accept1.npy",
+    "ground truth of": f"{DEMO}/k15/scores_ground_truth.npy",
+    "train mediator": f"{LABELED}/k15/mediator_110.pt",
+    "score pairs with": f"{DEMO}/k15/scores_mediator_110.npy",
+    "clusters of": f"{CLUSTERS}/meta.txt",
+    "label weights of": f"{CLUSTERS}/soft_labels.npz",
+    "evaluate": f"{CLUSTERS}/evaluation.json",
+    "sweep the threshold": f"{LABELED}/k15_vote_accept1_sweep/sz600_step0.05/sweep.csv",
+    "table of results": "results/demo/table.md",
+}
 TARGETS = ("tables", "sweeps")
 
 
@@ -43,10 +46,9 @@ def undisturbed(finished):
     return outcome(finished)
 
 
-def kill_in(folder, stage):
-    """Start a run and kill it and its jobs just after it announced a job of this stage."""
-    run = subprocess.Popen(
-        [sys.executable, "-m", "snakemake", *TARGETS],
+def start(folder, *targets):
+    return subprocess.Popen(
+        [sys.executable, "-m", "snakemake", *targets],
         cwd=folder,
         env=os.environ | {"PYTHONPATH": str(folder), "PYTHONUNBUFFERED": "1"},
         text=True,
@@ -54,19 +56,25 @@ def kill_in(folder, stage):
         stderr=subprocess.STDOUT,
         start_new_session=True,
     )
+
+
+def wait_for(run, stage):
+    """Read what a run prints until it has begun a job of this stage."""
     for line in run.stdout:
         if line.startswith("Job ") and f": {stage}" in line:
-            time.sleep(0.4)
-            break
-    assert run.poll() is None, f"no job of stage {stage!r} was running"
-    os.killpg(run.pid, signal.SIGKILL)
-    run.wait()
-    run.stdout.close()
+            time.sleep(0.15)
+            return
+    pytest.fail(f"no job of stage {stage!r} was announced")
 
 
 def test_killed_in_every_stage(undisturbed, repository):
-    for stage in STAGES:
-        kill_in(repository, stage)
+    for stage, target in STAGES.items():
+        run = start(repository, target)
+        wait_for(run, stage)
+        os.killpg(run.pid, signal.SIGKILL)
+        run.communicate()
+        assert run.returncode == -signal.SIGKILL
+        assert not (repository / target).exists()
         snakemake(repository, "--unlock")
     snakemake(repository, *TARGETS)
     assert outcome(repository) == undisturbed
@@ -75,21 +83,11 @@ def test_killed_in_every_stage(undisturbed, repository):
 
 def test_killed_job_alone(undisturbed, repository):
     """As the kernel does for want of memory: Snakemake itself lives on and reports."""
-    run = subprocess.Popen(
-        [sys.executable, "-m", "snakemake", *TARGETS],
-        cwd=repository,
-        env=os.environ | {"PYTHONPATH": str(repository), "PYTHONUNBUFFERED": "1"},
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
-    for line in run.stdout:
-        if ": kNN graph of" in line:
-            time.sleep(0.4)
-            subprocess.run(["pkill", "-KILL", "-f", f"{repository}/.snakemake/scripts/.*knn.py"], check=True)
-            break
-    run.stdout.read()
-    assert run.wait() == 1
+    run = start(repository, *TARGETS)
+    wait_for(run, "kNN graph of")
+    subprocess.run(["pkill", "-KILL", "-f", f"{repository}/.snakemake/scripts/.*knn.py"], check=True)
+    run.communicate()
+    assert run.returncode == 1
     snakemake(repository, *TARGETS)
     assert outcome(repository) == undisturbed
 
