@@ -55,6 +55,16 @@ def test_markdown_table(finished, rows):
     assert f"{100 * float(rows[3]['kept_f']):.2f}" in lines[5]
 
 
+def test_table_in_readme(finished):
+    """All but the times."""
+    shown, made = (
+        [line.split("|")[1:-4] for line in text.splitlines() if line.startswith(("| vote", "| mediator", "| ground"))]
+        for text in ((ROOT / "README.md").read_text(), (finished / "results/demo/table.md").read_text())
+    )
+    assert len(made) == 5
+    assert shown == made
+
+
 def test_thresholds_are_those_of_the_labelled_sweeps(finished):
     experiments = yaml.safe_load((ROOT / "config/datasets/demo.yaml").read_text())["experiments"]
     folder = finished / "results/demo_labeled"
