@@ -106,26 +106,25 @@ def list_archive(archive: str | os.PathLike[str]) -> dict[str, int]:
     Returns
     -------
     dict
-        Size in bytes of every file, by its path below ``data/``.
+        Size in bytes of every file in ``data/labeled`` and ``data/unlabeled``, by its path below ``data/``.
 
     Raises
     ------
     ValueError
-        If the archive is damaged or incomplete, or holds anything but plain files in ``data/labeled`` and
-        ``data/unlabeled``.
+        If the archive is damaged or incomplete, holds no data set, or holds links or paths that lead elsewhere.
     """
     files: dict[str, int] = {}
     with _opened(archive) as (stream, members):
         for member in members:
             name = _safe_name(member, archive)
-            if member.isfile():
+            if name is not None:
                 if name in files:
                     raise _unsafe(archive, member, "there twice")
                 files[name] = member.size
         while stream.read(_CHUNK):  # the checksum stands at the end
             pass
     if not files:
-        raise ValueError(f"{archive} holds no files; delete it and get the published archive")
+        raise ValueError(f"{archive} holds no data set; delete it and get the published archive")
     return files
 
 
@@ -201,18 +200,17 @@ def _opened(archive: str | os.PathLike[str]) -> Iterator[tuple[gzip.GzipFile, ta
         ) from error
 
 
-def _safe_name(member: tarfile.TarInfo, archive: str | os.PathLike[str]) -> str:
-    """A member's path below data/; anything that could end up elsewhere, or is no plain file, is an error."""
+def _safe_name(member: tarfile.TarInfo, archive: str | os.PathLike[str]) -> str | None:
+    """A file's path below data/; None for what belongs to no data set; what could do harm is an error."""
     path = PurePosixPath(member.name)
     if not (member.isfile() or member.isdir()):
         raise _unsafe(archive, member, "no plain file")
-    inside = path.parts[:2] in (("data", "labeled"), ("data", "unlabeled"))
-    above = member.isdir() and path.parts in ((), ("data",))
-    if not (inside or above) or ".." in path.parts or (member.isfile() and len(path.parts) < 3):
-        raise _unsafe(archive, member, "outside data/labeled and data/unlabeled")
+    if path.is_absolute() or ".." in path.parts:
+        raise _unsafe(archive, member, "outside of its folder")
     if not member.name.isprintable():
         raise _unsafe(archive, member, "no printable name")
-    return "/".join(path.parts[1:])
+    in_data_set = len(path.parts) > 3 and path.parts[:2] in (("data", "labeled"), ("data", "unlabeled"))
+    return "/".join(path.parts[1:]) if member.isfile() and in_data_set else None
 
 
 def _unsafe(archive: str | os.PathLike[str], member: tarfile.TarInfo, why: str) -> ValueError:
