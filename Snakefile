@@ -1,9 +1,6 @@
 """Consensus-Driven Propagation: from feature files to clusters and a table of results."""
 
 
-configfile: f"{workflow.basedir}/config/config.yaml"
-
-
 include: "rules/config.smk"
 
 

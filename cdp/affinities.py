@@ -27,6 +27,9 @@ def affinity(features_per_model: Sequence[np.ndarray], pairs: np.ndarray) -> np.
         If the models do not embed the same samples, a row cannot be normalised, or `pairs`
         names a sample that does not exist.
     """
+    pairs = np.asarray(pairs)
+    if pairs.ndim != 2 or pairs.shape[1] != 2 or pairs.dtype.kind not in "iu":
+        raise ValueError(f"pairs must be integers of shape (P, 2), not {pairs.dtype} of shape {pairs.shape}")
     counts = {len(features) for features in features_per_model}
     if len(counts) > 1:
         raise ValueError(f"all models must embed the same samples; they have {sorted(counts)} rows")

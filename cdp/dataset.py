@@ -1,11 +1,14 @@
 """What users bring for a data set: features, labels and sample list, checked where they enter."""
 
 import os
+import re
 from pathlib import Path
 
 import numpy as np
 
 from cdp.features import check_rows, load_features
+
+_INTEGER = re.compile(r"[ \t]*[+-]?[0-9]{1,19}[ \t]*\r?")
 
 
 def read_labels(path: str | os.PathLike[str], *, n_samples: int | None = None) -> np.ndarray:
@@ -21,13 +24,12 @@ def read_labels(path: str | os.PathLike[str], *, n_samples: int | None = None) -
         If a line is no integer, or their number is not `n_samples`.
     """
     lines = _read_lines(path)
-    try:
-        labels = np.fromiter(map(int, lines), np.int64, len(lines))
-    except (ValueError, OverflowError):
-        number = next(i for i, line in enumerate(lines) if not _is_int64(line))
+    number = next((i for i, line in enumerate(lines) if not _is_int64(line)), None)
+    if number is not None:
         raise ValueError(
             f"{path}: line {number + 1} is {lines[number][:40]!r}, not an integer; write one integer a line"
-        ) from None
+        )
+    labels = np.fromiter(map(int, lines), np.int64, len(lines))
     if n_samples is not None and len(labels) != n_samples:
         raise ValueError(f"{path} has {len(labels)} lines for {n_samples} samples; write one integer a sample")
     return labels
@@ -100,7 +102,4 @@ def _read_lines(path: str | os.PathLike[str]) -> list[str]:
 
 
 def _is_int64(text: str) -> bool:
-    try:
-        return -(2**63) <= int(text) < 2**63
-    except ValueError:
-        return False
+    return _INTEGER.fullmatch(text) is not None and -(2**63) <= int(text) < 2**63

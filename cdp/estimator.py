@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClusterMixin
-from sklearn.utils.validation import check_array, validate_data
+from sklearn.utils.validation import check_array, check_consistent_length, validate_data
 
+import cdp.propagation as propagation
+import cdp.voting as voting
 from cdp.knn import knn_graph
 from cdp.pairs import candidate_pairs
-from cdp.propagation import propagate
-from cdp.voting import vote
 
 
 class CDP(ClusterMixin, BaseEstimator):
@@ -96,23 +96,25 @@ class CDP(ClusterMixin, BaseEstimator):
             For invalid parameters or arrays, or a row that is all zeros.
         """
         base, *members = X if _is_committee(X) else [X]
+        propagation.check_settings(max_size=self.max_size, step=self.step, max_iter=self.max_iter)
+        voting.check_settings(accept=self.accept, threshold=self.threshold, members=len(members))
         arrays = [validate_data(self, base, ensure_min_samples=2, dtype=(np.float64, np.float32, np.float16))]
         arrays += [check_array(member, dtype=(np.float64, np.float32, np.float16)) for member in members]
+        check_consistent_length(*arrays)
         graphs = [knn_graph(array, k=self.k, metric=self.metric) for array in arrays]
         candidates = candidate_pairs(graphs[0], graphs[1:])
-        self.pairs_, self.scores_ = vote(candidates, accept=self.accept, threshold=self.threshold)
+        self.pairs_, self.scores_ = voting.vote(candidates, accept=self.accept, threshold=self.threshold)
         if len(self.pairs_) == 0:
             warnings.warn(
                 f"no pair is more similar than the threshold {self.threshold}; all samples are discarded", stacklevel=2
             )
-        self.labels_, self.n_iter_ = propagate(
+        self.labels_, self.n_iter_ = propagation.propagate_in_rounds(
             self.pairs_,
             self.scores_,
             len(arrays[0]),
             max_size=self.max_size,
             step=self.step,
             max_iter=self.max_iter,
-            return_n_iter=True,
         )
         return self
 

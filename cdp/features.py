@@ -76,8 +76,9 @@ def normalize(features: np.ndarray, *, name: str | os.PathLike[str] = "features"
     ValueError
         If a row is all zeros or holds NaN or infinity; names the (0-based) row.
     """
-    if features.ndim != 2:
-        raise ValueError(f"{name} must be a matrix of samples x dim, not of shape {features.shape}")
+    features = np.asarray(features)
+    if features.ndim != 2 or features.dtype.kind not in "fiu":
+        raise ValueError(f"{name} must be real numbers, samples x dim, not {features.dtype} of shape {features.shape}")
     normalized = np.empty(features.shape, np.float32)
     for start in range(0, len(features), _BLOCK):
         _normalize_checked(features, start, normalized[start : start + _BLOCK], name)

@@ -135,7 +135,8 @@ class Mediator:
         y = torch.from_numpy(np.asarray(same_identity, np.int64))
         if settings.standardize:
             mediator.mean = x.mean(dim=0)
-            mediator.scale = x.std(dim=0).clamp(min=1e-6)
+            spread = x.std(dim=0)
+            mediator.scale = torch.where(spread > 1e-6, spread, torch.inf)  # nothing is learnt of a constant input
         _train(mediator, x.to(place), y.to(place), settings, generator, place)
         return mediator
 

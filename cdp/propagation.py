@@ -1,34 +1,11 @@
 """Propagation: clusters of bounded size from scored pairs."""
 
 import warnings
-from typing import Literal, overload
 
 import numba
 import numpy as np
 
 
-@overload
-def propagate(
-    pairs: np.ndarray,
-    scores: np.ndarray,
-    n_samples: int,
-    *,
-    max_size: int = ...,
-    step: float = ...,
-    max_iter: int = ...,
-    return_n_iter: Literal[False] = ...,
-) -> np.ndarray: ...
-@overload
-def propagate(
-    pairs: np.ndarray,
-    scores: np.ndarray,
-    n_samples: int,
-    *,
-    max_size: int = ...,
-    step: float = ...,
-    max_iter: int = ...,
-    return_n_iter: Literal[True],
-) -> tuple[np.ndarray, int]: ...
 def propagate(
     pairs: np.ndarray,
     scores: np.ndarray,
@@ -37,8 +14,7 @@ def propagate(
     max_size: int = 600,
     step: float = 0.05,
     max_iter: int = 100,
-    return_n_iter: bool = False,
-) -> np.ndarray | tuple[np.ndarray, int]:
+) -> np.ndarray:
     """Cluster scored pairs into components of bounded size (DESIGN 4.5).
 
     Round 0 takes the connected components of all pairs; those of at most `max_size` samples are
@@ -56,15 +32,11 @@ def propagate(
     step : float in (0, 1]
     max_iter : int, >= 1
         Number of rounds; components still too large after them stay as they are, with a warning.
-    return_n_iter : bool
-        Whether to return the number of rounds that it took as well.
 
     Returns
     -------
-    labels : ndarray of shape (n_samples,), int64
-        0.. by first appearance; -1 for samples in no pair.
-    n_iter : int
-        Only with `return_n_iter`.
+    ndarray of shape (n_samples,), int64
+        Labels 0.. by first appearance; -1 for samples in no pair.
 
     Raises
     ------
@@ -78,14 +50,23 @@ def propagate(
     to the first finds every round's components by merging, and a merge is final unless it
     makes a component too large. Each pair is looked at twice in all.
     """
-    _check_scored_pairs(pairs, scores, n_samples)
-    if max_size < 1 or max_iter < 1 or not 0 < step <= 1:
-        raise ValueError(
-            f"max_size and max_iter must be at least 1 and step in (0, 1], not {max_size}, {max_iter} and {step}"
-        )
+    return propagate_in_rounds(pairs, scores, n_samples, max_size=max_size, step=step, max_iter=max_iter)[0]
+
+
+def propagate_in_rounds(
+    pairs: np.ndarray,
+    scores: np.ndarray,
+    n_samples: int,
+    *,
+    max_size: int = 600,
+    step: float = 0.05,
+    max_iter: int = 100,
+) -> tuple[np.ndarray, int]:
+    """The labels of `propagate`, and the number of rounds that they took."""
+    check_settings(max_size=max_size, step=step, max_iter=max_iter)
+    pairs, scores = check_scored_pairs(pairs, scores, n_samples)
     if len(pairs) == 0:
-        labels = np.full(n_samples, -1, np.int64)
-        return (labels, 1) if return_n_iter else labels
+        return np.full(n_samples, -1, np.int64), 1
     thresholds = round_thresholds(float(scores.min()), step=step, max_iter=max_iter)
     levels = np.searchsorted(thresholds, scores.astype(np.float64), side="right") - 1
     order = np.argsort(levels.astype(np.uint16 if max_iter <= 65536 else np.int64), kind="stable")[::-1]
@@ -95,10 +76,17 @@ def propagate(
         warnings.warn(
             f"{len(unresolved)} components are still larger than max_size {max_size} after {max_iter} rounds and stay "
             f"as they are (largest: {sizes} samples); a larger max_iter or step, or a higher threshold, splits them",
-            stacklevel=2,
+            stacklevel=3,
         )
-    labels = _number_by_appearance(roots)
-    return (labels, n_iter) if return_n_iter else labels
+    return _number_by_appearance(roots), n_iter
+
+
+def check_settings(*, max_size: int, step: float, max_iter: int) -> None:
+    """Raise ValueError if a parameter of `propagate` is out of range."""
+    if max_size < 1 or max_iter < 1 or not 0 < step <= 1:
+        raise ValueError(
+            f"max_size and max_iter must be at least 1 and step in (0, 1], not {max_size}, {max_iter} and {step}"
+        )
 
 
 def round_thresholds(lowest: float, *, step: float, max_iter: int) -> np.ndarray:
@@ -110,13 +98,18 @@ def round_thresholds(lowest: float, *, step: float, max_iter: int) -> np.ndarray
     return thresholds
 
 
-def _check_scored_pairs(pairs: np.ndarray, scores: np.ndarray, n_samples: int) -> None:
+def check_scored_pairs(pairs: np.ndarray, scores: np.ndarray, n_samples: int) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs and scores as arrays; raises ValueError unless they fit each other and `n_samples`."""
+    pairs, scores = np.asarray(pairs), np.asarray(scores)
     if pairs.ndim != 2 or pairs.shape[1] != 2 or scores.shape != (len(pairs),):
         raise ValueError(f"pairs must be (P, 2) and scores (P,), not {pairs.shape} and {scores.shape}")
+    if pairs.dtype.kind not in "iu":
+        raise ValueError(f"pairs must be integers, not {pairs.dtype}")
     if len(pairs) and not 0 <= pairs.min() <= pairs.max() < n_samples:
         raise ValueError(f"pairs name samples outside 0..{n_samples - 1}")
     if len(pairs) and not (-np.inf < scores.min() <= scores.max() <= 1):
         raise ValueError(f"scores must be numbers of at most 1; they run from {scores.min()} to {scores.max()}")
+    return pairs, scores
 
 
 @numba.njit(cache=True)

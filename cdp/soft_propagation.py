@@ -7,6 +7,8 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
+from cdp.propagation import check_scored_pairs
+
 _CHUNK = 4096  # samples a task
 _EMPTY = (np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
 
@@ -48,7 +50,12 @@ def soft_propagate(
     Raises
     ------
     ValueError
-        For negative scores or parameters out of range.
+        For pairs, scores or labels that do not fit each other, negative scores, or parameters out of range.
+
+    Notes
+    -----
+    What comes back has an entry for each label that reaches a sample: at most the number of clusters
+    in its component, which can be many in a giant component at a low threshold.
     """
     if not 0 < decay <= 1 or depth < 1:
         raise ValueError(f"decay must be in (0, 1] and depth at least 1, not {decay} and {depth}")
@@ -58,6 +65,9 @@ def soft_propagate(
             f"to {scores.max()}; raise the threshold"
         )
     n = len(labels)
+    pairs, scores = check_scored_pairs(pairs, scores, n)
+    if len(pairs) and labels[pairs].min() < 0:
+        raise ValueError("labels must be those that propagate gave for these pairs; a sample of a pair has none")
     starts, neighbors, weights = _adjacency(pairs, scores, n)
     graph = csr_array((weights, neighbors, starts), shape=(n, n))
     component = connected_components(graph, directed=False)[1]

@@ -22,8 +22,8 @@ def table_row(experiment: Mapping[str, Any]) -> dict[str, Any]:
     Parameters
     ----------
     experiment : mapping
-        ``strategy``, ``models`` (their number), ``setting``, ``evaluation`` (path of its JSON file),
-        ``knn_benchmarks`` and ``cluster_benchmarks`` (paths of Snakemake's benchmark files in JSON
+        ``strategy``, ``models`` (their number), ``setting``, ``max_size``, ``step``, ``evaluation`` (path
+        of its JSON file), ``knn_benchmarks`` and ``cluster_benchmarks`` (paths of Snakemake's benchmark files in JSON
         lines), ``published`` (figures in per cent and seconds, or None).
 
     Returns
@@ -32,7 +32,7 @@ def table_row(experiment: Mapping[str, Any]) -> dict[str, Any]:
         Fractions in [0, 1] and seconds; None where a figure does not exist.
     """
     evaluation = json.loads(Path(experiment["evaluation"]).read_text(encoding="utf-8"))
-    row = {key: experiment[key] for key in ("strategy", "models", "setting")}
+    row = {key: experiment[key] for key in ("strategy", "models", "setting", "max_size", "step")}
     row |= {key: evaluation[key] for key in _COUNTS}
     row["pair_accuracy"] = evaluation.get("pair_accuracy")
     for form in ("kept", "removed"):
@@ -99,6 +99,10 @@ def _notes(rows: Sequence[Mapping[str, Any]], threads: Mapping[str, int]) -> Ite
         "Precision, recall and F are pairwise; all figures count each discarded sample as a cluster of its own. "
         "table.csv holds them without the discarded samples too, and more."
     )
+    if len(limits := {(row["max_size"], row["step"]) for row in rows}) == 1:
+        max_size, step = limits.pop()
+        yield ""
+        yield f"All with max_size {max_size} and step {step}."
     yield ""
     yield (
         "kNN time: of all the models' kNN graphs. Cluster time: from candidate pairs to clusters, without training "

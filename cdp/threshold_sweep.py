@@ -23,12 +23,20 @@ def spread_thresholds(scores: np.ndarray, *, count: int) -> list[float]:
     -------
     list of float
         Ascending, with four decimals.
+
+    Raises
+    ------
+    ValueError
+        If no pair has a score, or the scores do not differ by more than rounding.
     """
     seen = scores[np.isfinite(scores)]
     if len(seen) == 0:
-        return []
+        raise ValueError("no pair has a score, so there is no threshold to try; lower accept")
     quantiles = np.quantile(seen, np.arange(count) / count)
-    return sorted({rounded for q in quantiles if (rounded := round(float(q), 4)) < seen.max()})
+    thresholds = sorted({rounded for q in quantiles if (rounded := round(float(q), 4)) < seen.max()})
+    if not thresholds:
+        raise ValueError(f"the scores run from {seen.min()} to {seen.max()} only, so there is no threshold to try")
+    return thresholds
 
 
 def sweep(

@@ -28,8 +28,7 @@ def vote(candidates: CandidatePairs, *, accept: int = 0, threshold: float) -> tu
     ValueError
         If `accept` is negative or larger than the committee, or `threshold` is out of range.
     """
-    if not -1 <= threshold <= 1:
-        raise ValueError(f"threshold must be in [-1, 1] (a cosine), not {threshold}")
+    check_settings(accept=accept, threshold=threshold, members=candidates.relationship.shape[1])
     scores = vote_scores(candidates, accept=accept)
     kept = above(scores, threshold)
     return candidates.pairs[kept], scores[kept]
@@ -37,7 +36,13 @@ def vote(candidates: CandidatePairs, *, accept: int = 0, threshold: float) -> tu
 
 def vote_scores(candidates: CandidatePairs, *, accept: int) -> np.ndarray:
     """Similarity of the pairs with at least `accept` votes, -inf for the others; float32 (P,)."""
-    members = candidates.relationship.shape[1]
+    check_settings(accept=accept, threshold=0, members=candidates.relationship.shape[1])
+    return np.where(candidates.votes >= accept, candidates.similarity, np.float32(-np.inf))
+
+
+def check_settings(*, accept: int, threshold: float, members: int) -> None:
+    """Raise ValueError if a parameter of `vote` is out of range for a committee of that many members."""
+    if not -1 <= threshold <= 1:
+        raise ValueError(f"threshold must be in [-1, 1] (a cosine), not {threshold}")
     if not 0 <= accept <= members:
         raise ValueError(f"accept must be between 0 and the committee's {members} members, not {accept}")
-    return np.where(candidates.votes >= accept, candidates.similarity, np.float32(-np.inf))

@@ -11,8 +11,8 @@ wildcard_constraints:
     committee="[A-Za-z0-9][A-Za-z0-9_.-]*",
     k=r"\d+",
     accept=r"\d+",
-    inputs="[01]{3}",
-    scoring=r"vote_accept\d+|mediator_[01]{3}|ground_truth",
+    inputs="(?!000)[01]{3}",
+    scoring=r"vote_accept\d+|mediator_(?!000)[01]{3}|ground_truth",
     threshold=r"-?\d+(\.\d+)?",
     max_size=r"\d+",
     step=r"\d+(\.\d+)?",
@@ -39,8 +39,17 @@ def committee_models(wildcards):
         fail(
             f"data set {wildcards.dataset!r} has no committee {wildcards.committee!r}; it has: {', '.join(committees)}"
         )
+    if int(wildcards.k) < 2:
+        fail(f"k must be at least 2 (it counts the sample itself), not {wildcards.k}")
     committee = committees[wildcards.committee]
     return [committee["base"], *committee["members"]]
+
+
+def pairs_to_vote_on(wildcards):
+    members = len(committee_models(wildcards)) - 1
+    if int(wildcards.accept) > members:
+        fail(f"accept is {wildcards.accept}, but committee {wildcards.committee!r} has only {members} members")
+    return PAIR_DIR.format(**wildcards) + "/pairs.npz"
 
 
 def data_folder(name):
@@ -88,11 +97,22 @@ def committee_knn(wildcards):
     return [f"results/{wildcards.dataset}/knn/{model}_k{wildcards.k}.npz" for model in committee_models(wildcards)]
 
 
-def mediator_file(wildcards):
-    dataset = dataset_entry(wildcards.dataset)
-    labeled = wildcards.dataset if dataset["kind"] == "labeled" else dataset.get("labeled")
+def labeled_set_of(name, committee, purpose):
+    """The labelled set of a data set (its own, if it is one), which must have the same committee."""
+    dataset = dataset_entry(name)
+    labeled = name if dataset["kind"] == "labeled" else dataset.get("labeled")
     if labeled is None:
-        fail(f"a mediator for data set {wildcards.dataset!r} needs a labelled set; give it a `labeled:` entry")
+        fail(f"{purpose} needs a labelled set; give data set {name!r} a `labeled:` entry")
+    if dataset_entry(labeled)["committees"].get(committee) != dataset["committees"][committee]:
+        fail(
+            f"{purpose} uses {labeled}, whose committee {committee!r} must have the same base and members "
+            f"as that of {name}; correct one in config/datasets/"
+        )
+    return labeled
+
+
+def mediator_file(wildcards):
+    labeled = labeled_set_of(wildcards.dataset, wildcards.committee, f"a mediator for {wildcards.dataset}")
     return f"results/{labeled}/{wildcards.committee}/k{wildcards.k}/mediator_{wildcards.inputs}.pt"
 
 
@@ -173,17 +193,13 @@ def cluster_file(name, experiment, file):
     return f"{CLUSTER_DIR}/{file}".format(**experiment_wildcards(name, experiment))
 
 
-def sweep_file(name, experiment):
-    return f"{SWEEP_DIR}/sweep.csv".format(**experiment_wildcards(name, experiment))
-
-
-def labeled_experiments():
-    """The experiments of the data sets in `tables` that have a threshold, moved to their labelled sets."""
+def labeled_sweeps():
+    """Sweeps on labelled sets for the scorings in the experiments of `tables`, with those experiments' settings."""
     for name in config["tables"]:
-        labeled = config["datasets"][name].get("labeled")
-        for experiment in config["datasets"][name]["experiments"] if labeled else []:
+        for experiment in config["datasets"][name]["experiments"]:
             if experiment["strategy"] != "ground_truth":
-                yield labeled, experiment
+                labeled = labeled_set_of(name, experiment["committee"], f"a sweep for {name}")
+                yield f"{SWEEP_DIR}/sweep.csv".format(**experiment_wildcards(name, experiment) | {"dataset": labeled})
 
 
 def table_files(name):
@@ -215,6 +231,8 @@ def table_rows(name):
         clusters = cluster_file(name, experiment, "meta.txt")
         rows.append(
             {
+                "max_size": wildcards["max_size"],
+                "step": str(wildcards["step"]),
                 "evaluation": cluster_file(name, experiment, "evaluation.json"),
                 "knn_benchmarks": [
                     benchmark_of(f"results/{name}/knn/{model}_k{wildcards['k']}.npz") for model in models

@@ -6,13 +6,20 @@ given with --configfile or on the command line with --config, which win over the
 
 import difflib
 import functools
+import re
 from pathlib import Path
 
 import jsonschema
 import yaml
 from snakemake.utils import update_config, validate
 
-RESERVED_NAMES = {"features", "knn", "baselines"}  # folders beside the committees' in results/DATASET/
+RESERVED_NAMES = {
+    "features",
+    "knn",
+    "baselines",
+    "table.md",
+    "table.csv",
+}  # folders beside the committees' in results/DATASET/
 
 
 def fail(sentence):
@@ -38,11 +45,14 @@ def declared_datasets():
 
 
 def validated_config(config):
-    """The whole configuration with all defaults filled in; one clear sentence for the first fault."""
-    merged = {"datasets": declared_datasets()}
+    """The whole configuration with all defaults filled in; one clear sentence for the first fault.
+
+    `config` is what --configfile and --config give.
+    """
+    merged = {"datasets": declared_datasets()} | read_yaml(Path(workflow.basedir) / "config" / "config.yaml")
     update_config(merged, config)
     schema = Path(workflow.basedir) / "config" / "schema.yaml"
-    validator = jsonschema.Draft202012Validator(read_yaml(schema))
+    validator = StrictValidator(read_yaml(schema))
     for error in list(validator.iter_errors(merged)):
         restore_type(merged, error)
     error = jsonschema.exceptions.best_match(validator.iter_errors(merged))
@@ -52,16 +62,32 @@ def validated_config(config):
     for name in merged["tables"]:
         require(name in merged["datasets"], "tables", name, unknown("data set", merged["datasets"]))
     check_step("propagation.step", merged["propagation"]["step"])
+    decay = merged["soft_propagation"]["decay"]
+    require(0 < decay <= 1, "soft_propagation.decay", decay, "it must be above 0 and at most 1")
+    if isinstance(thresholds := merged["sweep"]["thresholds"], list):
+        for threshold in thresholds:
+            check_decimal("sweep.thresholds", threshold, lambda value: -1 <= value < 1, "at least -1 and below 1")
     for name, dataset in merged["datasets"].items():
         check_dataset(name, dataset, merged)
     return merged
 
 
+StrictValidator = jsonschema.validators.extend(  # 15.0 is no integer: it would become a part of paths
+    jsonschema.Draft202012Validator,
+    type_checker=jsonschema.Draft202012Validator.TYPE_CHECKER.redefine(
+        "integer", lambda checker, value: isinstance(value, int) and not isinstance(value, bool)
+    ),
+)
+
+
 def restore_type(config, error):
     """Snakemake hands on nested values of --config as strings; where a number or a switch is due, make it one."""
     if error.validator == "type" and isinstance(error.instance, str):
-        value = yaml.safe_load(error.instance)
-        if jsonschema.Draft202012Validator({"type": error.validator_value}).is_valid(value):
+        try:
+            value = yaml.safe_load(error.instance)
+        except yaml.YAMLError:
+            return
+        if StrictValidator({"type": error.validator_value}).is_valid(value):
             functools.reduce(lambda part, key: part[key], list(error.absolute_path)[:-1], config)[
                 error.absolute_path[-1]
             ] = value
@@ -75,10 +101,8 @@ def schema_sentence(error):
         guess = difflib.get_close_matches(str(wrong), allowed, n=1)
         hint = f"did you mean {guess[0]!r}? " if guess else ""
         return f"config: unknown key {wrong!r} in {key}; {hint}allowed: {', '.join(allowed)}"
-    if error.validator == "enum":
-        return (
-            f"config: {key} is {error.instance!r}; allowed: {', '.join(dict.fromkeys(map(str, error.validator_value)))}"
-        )
+    if error.validator == "enum" and "description" not in error.schema:
+        return f"config: {key} is {error.instance!r}; allowed: {', '.join(error.validator_value)}"
     if "description" in error.schema:
         return f"config: {key} is {error.instance!r}; it must be {error.schema['description']}"
     return f"config: {key}: {error.message}"
@@ -119,14 +143,28 @@ def check_dataset(name, dataset, config):
     if "step" in dataset:
         check_step(f"{at}.step", dataset["step"])
     for number, experiment in enumerate(dataset["experiments"]):
-        check_experiment(f"{at}.experiments[{number}]", experiment, name, dataset, config)
+        check_experiment(f"{at}.experiments[{number}]", experiment, dataset)
+        require(
+            experiment not in dataset["experiments"][:number],
+            f"{at}.experiments[{number}]",
+            experiment,
+            f"it repeats experiments[{dataset['experiments'].index(experiment)}]; remove one",
+        )
+
+
+def check_decimal(key, value, fits, range_text):
+    """Decimals become a part of paths as they are written, so 1e-05 will not do."""
+    require(
+        re.fullmatch(r"-?[0-9]+([.][0-9]+)?", str(value)), key, value, "write it as a quoted decimal such as '0.05'"
+    )
+    require(fits(float(value)), key, value, f"it must be {range_text}")
 
 
 def check_step(key, step):
-    require(0 < float(step) <= 1, key, step, "it must be above 0 and at most 1")
+    check_decimal(key, step, lambda value: 0 < value <= 1, "above 0 and at most 1")
 
 
-def check_experiment(at, experiment, name, dataset, config):
+def check_experiment(at, experiment, dataset):
     strategy, committee = experiment["strategy"], experiment["committee"]
     require(
         committee in dataset["committees"], f"{at}.committee", committee, unknown("committee", dataset["committees"])
@@ -140,22 +178,10 @@ def check_experiment(at, experiment, name, dataset, config):
         low = -1 if strategy == "vote" else 0
         threshold = experiment.get("threshold")
         require(threshold is not None, f"{at}.threshold", None, f"strategy {strategy} needs one between {low} and 1")
-        require(low <= float(threshold) < 1, f"{at}.threshold", threshold, f"it must be at least {low} and below 1")
+        check_decimal(f"{at}.threshold", threshold, lambda value: low <= value < 1, f"at least {low} and below 1")
     if strategy == "vote":
         members = len(dataset["committees"][committee]["members"])
         accept = experiment.get("accept", 0)
         require(accept <= members, f"{at}.accept", accept, f"committee {committee} has only {members} members")
-    if strategy == "mediator":
-        source = name if dataset["kind"] == "labeled" else dataset.get("labeled")
-        require(
-            source is not None, f"{at}.strategy", strategy, f"it needs a labelled set: give {name} a `labeled:` entry"
-        )
-        entry = config["datasets"][source]["committees"].get(committee)
-        require(
-            entry == dataset["committees"][committee],
-            f"{at}.committee",
-            committee,
-            f"the mediator is trained on {source}, whose committee {committee} must have the same base and members",
-        )
     if "step" in experiment:
         check_step(f"{at}.step", experiment["step"])

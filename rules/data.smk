@@ -8,7 +8,7 @@ Where asked for, fills data/ from the published archive; makes results/fetch_emo
 rule check_features:
     """A model's features by themselves and beside the other files of the data set, before anything long begins.
 
-    Those are no inputs: what they hold does not change the output, and each rule that reads them checks them.
+    Those are no inputs, so that a new label does not stale the graphs: what reads labels checks them again.
     """
     input:
         features=lambda w: feature_file(w.dataset, w.model),

@@ -30,7 +30,6 @@ rule evaluate:
 
 
 rule sweep:
-    """Clusters and metrics at many thresholds of one scoring, as a CSV."""
     input:
         pairs=f"{PAIR_DIR}/pairs.npz",
         scores=f"{PAIR_DIR}/scores_{{scoring}}.npy",
@@ -41,12 +40,14 @@ rule sweep:
         f"{SWEEP_DIR}/sweep.log",
     benchmark:
         f"{SWEEP_DIR}/sweep.benchmark.jsonl"
+    """Clusters and metrics at many thresholds of one scoring, as a CSV."""
+    wildcard_constraints:
+        scoring=r"vote_accept\d+|mediator_[01]{3}",
     threads: 1
     resources:
         mem_mb=lambda w, input: 1000 + 6 * int(input.size_mb),
     params:
-        thresholds=config["sweep"]["thresholds"],
-        max_iter=config["propagation"]["max_iter"],
+        settings={"max_iter": config["propagation"]["max_iter"], "thresholds": config["sweep"]["thresholds"]},
         source=source_hash("sweep.py"),
     message:
         "{wildcards.dataset}: sweep the threshold of {wildcards.scoring}, committee {wildcards.committee}"
@@ -55,6 +56,6 @@ rule sweep:
 
 
 rule sweeps:
-    """Sweeps on the labelled sets of `tables`, for every scoring in the experiments."""
+    """Sweeps on labelled sets, from which to choose the thresholds of the data sets in `tables`."""
     input:
-        [sweep_file(dataset, experiment) for dataset, experiment in labeled_experiments()],
+        lambda w: list(labeled_sweeps()),

@@ -54,7 +54,7 @@ rule affinity:
 rule vote:
     """Score by vote: similarity of the pairs that enough members confirm (DESIGN 4.3)."""
     input:
-        pairs=f"{PAIR_DIR}/pairs.npz",
+        pairs=pairs_to_vote_on,
     output:
         f"{PAIR_DIR}/scores_vote_accept{{accept}}.npy",
     log:

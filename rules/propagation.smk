@@ -20,7 +20,7 @@ rule propagate:
     resources:
         mem_mb=lambda w, input: 500 + 4 * int(input.size_mb),
     params:
-        max_iter=config["propagation"]["max_iter"],
+        settings={"max_iter": config["propagation"]["max_iter"]},
         source=source_hash("propagate.py"),
     message:
         "{wildcards.dataset}: clusters of {wildcards.scoring}, threshold {wildcards.threshold}"

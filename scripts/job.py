@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -12,13 +13,13 @@ from cdp.threads import limit_threads
 def run(main: Callable[[Any], None], snakemake: Any) -> None:
     """Run a script's main under its rule's number of threads; messages go to the log and to the terminal."""
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # BLAS, numba and torch take turns; idle threads must not spin
-    handlers = [logging.StreamHandler(sys.stderr), logging.FileHandler(snakemake.log[0], mode="w")]
-    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=handlers)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     logging.captureWarnings(True)
-    logging.getLogger("py.warnings").handlers = []
+    warnings.formatwarning = lambda message, *_, **__: f"warning: {message}"
     try:
+        logging.getLogger().addHandler(logging.FileHandler(snakemake.log[0], mode="w"))
         with limit_threads(snakemake.threads):
             main(snakemake)
     except (ValueError, OSError, MemoryError) as error:
-        logging.error("error: %s", error or "out of memory; give the job more or lower its threads")
+        logging.error("error: %s", str(error) or "out of memory; give the job more, or lower its threads")
         sys.exit(1)

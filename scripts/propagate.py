@@ -16,7 +16,7 @@ def main(snakemake):
         int(n_samples),
         max_size=int(snakemake.wildcards.max_size),
         step=float(snakemake.wildcards.step),
-        max_iter=snakemake.params.max_iter,
+        **snakemake.params.settings,
     )
     write_text(snakemake.output[0], format_labels(labels))
 

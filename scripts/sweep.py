@@ -12,7 +12,8 @@ def main(snakemake):
     pairs, n_samples = load_arrays(snakemake.input.pairs, "pairs", "n_samples")
     scores = load_array(snakemake.input.scores)
     labels = read_labels(snakemake.input.labels[0], n_samples=int(n_samples)) if snakemake.input.labels else None
-    wanted = snakemake.params.thresholds
+    settings = snakemake.params.settings
+    wanted = settings["thresholds"]
     rows = sweep(
         pairs,
         scores,
@@ -21,7 +22,7 @@ def main(snakemake):
         labels_true=labels,
         max_size=int(snakemake.wildcards.max_size),
         step=float(snakemake.wildcards.step),
-        max_iter=snakemake.params.max_iter,
+        max_iter=settings["max_iter"],
     )
     write_csv(snakemake.output[0], rows)
     best = max(rows, key=lambda row: row["f"] or 0.0)

@@ -73,7 +73,8 @@ def knn_graph(
     Raises
     ------
     ValueError
-        For k < 2, an unknown metric, backend or device, or a row that cannot be normalised.
+        For k < 2, an unknown metric, backend or device, settings of an unknown backend, or a row that
+        cannot be normalised.
     """
     if k < 2:
         raise ValueError(f"k must be at least 2 (it counts the sample itself), not {k}")
@@ -81,6 +82,8 @@ def knn_graph(
         raise ValueError(f"metric must be 'cosine', not {metric!r}")
     if backend not in ("auto", *_BACKENDS):
         raise ValueError(f"backend must be one of auto, {', '.join(_BACKENDS)}, not {backend!r}")
+    if unknown := set(settings or ()) - set(_BACKENDS):
+        raise ValueError(f"settings are by backend ({', '.join(_BACKENDS)}), not for {', '.join(sorted(unknown))}")
     device = _choose_device(device)
     normalized = normalize(features)
     if backend == "auto":

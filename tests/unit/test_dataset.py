@@ -34,7 +34,7 @@ def test_labels_survive_writing_and_reading(tmp_path_factory, values):
 
 
 @pytest.mark.parametrize(
-    "line", ["", "a", "1.0", "1 2", "1,2", "0x10", "nan", str(2**63), str(-(2**63) - 1), "9" * 5000]
+    "line", ["", "a", "1_000", "\u0661", "1.0", "1 2", "1,2", "0x10", "nan", str(2**63), str(-(2**63) - 1), "9" * 5000]
 )
 def test_line_that_is_no_integer_is_named(tmp_path, line):
     (tmp_path / "meta.txt").write_text(f"1\n2\n{line}\n4\nb\n")

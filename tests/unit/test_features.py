@@ -162,6 +162,6 @@ def test_good_rows_pass_the_check(monkeypatch, block):
 
 @pytest.mark.parametrize("shape", [(4,), (2, 2, 2)])
 def test_normalising_what_is_no_matrix_is_refused(shape):
-    with pytest.raises(ValueError, match=r"m\.npy must be a matrix of samples x dim, not of shape") as caught:
+    with pytest.raises(ValueError, match=r"m\.npy must be real numbers, samples x dim, not float64 of shape") as caught:
         normalize(np.ones(shape), name="m.npy")
     assert str(shape) in str(caught.value)

@@ -315,3 +315,12 @@ def test_devices(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(ValueError, match="device is cuda, but torch finds no usable GPU"):
         choose_device("cuda")
+
+
+def test_input_that_never_varied_in_training_is_ignored():
+    inputs, same = separable(20, 5000)
+    inputs[:, 0] = 1
+    mediator = Mediator.fit(inputs, same, device="cpu")
+    before = mediator.predict(inputs, device="cpu")
+    inputs[:, 0] = 0
+    np.testing.assert_array_equal(mediator.predict(inputs, device="cpu"), before)

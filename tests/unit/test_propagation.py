@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from cdp.propagation import propagate, round_thresholds
+from cdp.propagation import propagate, propagate_in_rounds, round_thresholds
 
 
 def components(samples, pairs):
@@ -92,9 +92,7 @@ def test_every_round_follows_the_definition(seed, n, count, grid, max_size, step
     expected, rounds, left = oracle(pairs, scores, n, max_size=max_size, step=step, max_iter=max_iter)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        labels, n_iter = propagate(
-            pairs, scores, n, max_size=max_size, step=step, max_iter=max_iter, return_n_iter=True
-        )
+        labels, n_iter = propagate_in_rounds(pairs, scores, n, max_size=max_size, step=step, max_iter=max_iter)
     assert labels.dtype == np.int64
     assert labels.tolist() == expected
     assert n_iter == rounds
@@ -142,7 +140,7 @@ def test_larger_graphs_follow_the_definition(seed):
     expected, rounds, left = oracle(pairs, scores, n, **parameters)
     assert rounds > 5
     assert left == []
-    labels, n_iter = propagate(pairs, scores, n, **parameters, return_n_iter=True)
+    labels, n_iter = propagate_in_rounds(pairs, scores, n, **parameters)
     assert labels.tolist() == expected
     assert n_iter == rounds
 
@@ -152,7 +150,7 @@ def test_without_a_need_to_split_clusters_are_connected_components():
     n = 100_000
     pairs = rng.integers(n, size=(60_000, 2))
     pairs = pairs[pairs[:, 0] != pairs[:, 1]]
-    labels, n_iter = propagate(pairs, rng.random(len(pairs)), n, max_size=n, return_n_iter=True)
+    labels, n_iter = propagate_in_rounds(pairs, rng.random(len(pairs)), n, max_size=n)
     _, components = connected_components(coo_array((np.ones(len(pairs)), pairs.T), shape=(n, n)), directed=False)
     paired = np.isin(np.arange(n), pairs)
     assert n_iter == 1
@@ -170,7 +168,7 @@ def test_worked_example():
     """A chain of four at th 0.5: too large for 3; at 0.75 its weak end is alone; the pair 4-5 was final at once."""
     pairs = np.array([[0, 1], [1, 2], [2, 3], [4, 5]])
     scores = np.array([0.875, 0.75, 0.625, 0.5])
-    labels, n_iter = propagate(pairs, scores, 7, max_size=3, step=0.5, return_n_iter=True)
+    labels, n_iter = propagate_in_rounds(pairs, scores, 7, max_size=3, step=0.5)
     assert labels.tolist() == [0, 0, 0, 1, 2, 2, -1]
     assert n_iter == 2
 
@@ -185,7 +183,7 @@ def test_score_equal_to_the_raised_threshold_still_holds():
 def test_pairs_of_score_one_are_never_split_and_warned_of():
     pairs = np.array([[0, 1], [1, 2], [3, 4], [4, 5], [5, 6], [7, 8]])
     with pytest.warns(UserWarning, match=r"2 components .* max_size 2 after 3 rounds .*\(largest: 4, 3 samples\)"):
-        labels, n_iter = propagate(pairs, np.ones(6), 9, max_size=2, step=1, max_iter=3, return_n_iter=True)
+        labels, n_iter = propagate_in_rounds(pairs, np.ones(6), 9, max_size=2, step=1, max_iter=3)
     assert labels.tolist() == [0, 0, 0, 1, 1, 1, 1, 2, 2]
     assert n_iter == 3
 

@@ -137,3 +137,13 @@ def test_bad_parameters_are_refused(parameters, values):
 def test_scores_that_are_no_weights_are_refused(scores, span):
     with pytest.raises(ValueError, match=rf"scores, so they must lie in \[0, 1\]; they run from {span}"):
         soft_propagate(np.array([[0, 1], [1, 2]]), np.array(scores), np.zeros(3, np.int64))
+
+
+def test_pairs_and_labels_that_do_not_fit_are_refused():
+    pairs, scores = np.array([[0, 1], [1, 2]]), np.array([0.5, 0.6])
+    with pytest.raises(ValueError, match="a sample of a pair has none"):
+        soft_propagate(pairs, scores, np.array([0, 0, -1]))
+    with pytest.raises(ValueError, match=r"outside 0\.\.1"):
+        soft_propagate(pairs, scores, np.array([0, 0]))
+    with pytest.raises(ValueError, match=r"scores \(P,\)"):
+        soft_propagate(pairs, scores[:1], np.array([0, 0, 0]))

@@ -42,6 +42,8 @@ def experiment(tmp_path):
         "strategy": "vote",
         "models": 2,
         "setting": "k15 accept1 th0.7",
+        "max_size": 600,
+        "step": "0.05",
         "evaluation": tmp_path / "evaluation.json",
         "knn_benchmarks": [tmp_path / "knn_a.jsonl", tmp_path / "knn_b.jsonl"],
         "cluster_benchmarks": [tmp_path / "vote.jsonl"],
@@ -59,7 +61,15 @@ def cells(text):
 
 def test_row_holds_every_figure(experiment):
     row = table_row(experiment)
-    expected = {"strategy": "vote", "models": 2, "setting": "k15 accept1 th0.7", **COUNTS, "pair_accuracy": 0.987}
+    expected = {
+        "strategy": "vote",
+        "models": 2,
+        "setting": "k15 accept1 th0.7",
+        "max_size": 600,
+        "step": "0.05",
+        **COUNTS,
+        "pair_accuracy": 0.987,
+    }
     expected |= {f"kept_{figure}": value for figure, value in KEPT.items()}
     expected |= {f"removed_{figure}": value for figure, value in REMOVED.items()}
     expected |= {"knn_seconds": 3.75, "cluster_seconds": 4.0, "total_seconds": 7.75}
@@ -160,3 +170,9 @@ def test_threads_are_told_where_the_benchmarks_tell_them(experiment, tmp_path):
     threads = threads_by_rule([experiment])
     assert threads == {"knn": 8, "vote": 3}
     assert "with threads: knn 8, vote 3." in markdown_text("demo", [table_row(experiment)], threads=threads)
+
+
+def test_limits_of_all_rows_are_told_once(experiment):
+    row = table_row(experiment)
+    assert "All with max_size 600 and step 0.05.\n" in markdown_text("demo", [row, row], threads={})
+    assert "All with" not in markdown_text("demo", [row, row | {"max_size": 300}], threads={})

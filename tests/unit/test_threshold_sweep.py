@@ -16,9 +16,12 @@ def test_spread_thresholds_are_few_ascending_and_short(seed, count, wanted, grid
     rng = np.random.default_rng(seed)
     scores = (rng.integers(0, grid, count) / grid if grid else rng.random(count)).astype(np.float32)
     rejected = np.full(rng.integers(0, 20), -np.inf, np.float32)
-    found = spread_thresholds(rng.permutation(np.append(scores, rejected)), count=wanted)
-    assert len(found) <= wanted
-    assert len(found) > 0 or scores.max() - scores.min() <= 1e-4
+    try:
+        found = spread_thresholds(rng.permutation(np.append(scores, rejected)), count=wanted)
+    except ValueError:
+        assert scores.max() - scores.min() <= 1e-4
+        return
+    assert 0 < len(found) <= wanted
     assert all(isinstance(threshold, float) for threshold in found)
     assert found == sorted(set(found))
     assert [round(threshold, 4) for threshold in found] == found
@@ -37,9 +40,10 @@ def test_spread_thresholds_keep_evenly_growing_shares():
     assert steps.mean() > 0.09
 
 
-@pytest.mark.parametrize("scores", [[], [-np.inf, -np.inf]])
-def test_no_scores_give_no_thresholds(scores):
-    assert spread_thresholds(np.array(scores, np.float32), count=5) == []
+@pytest.mark.parametrize("scores", [[], [-np.inf, -np.inf], [1, 1, -np.inf]])
+def test_scores_that_offer_no_threshold_are_refused(scores):
+    with pytest.raises(ValueError, match="no threshold to try"):
+        spread_thresholds(np.array(scores, np.float32), count=5)
 
 
 @settings(max_examples=300)

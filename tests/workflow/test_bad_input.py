@@ -161,6 +161,13 @@ def test_bin_without_dim(tiny):
         ({"step": 2}, ["experiments[0].step is 2", "at most 1"]),
         ({"treshold": "0.5"}, ["'treshold'", "did you mean 'threshold'"]),
         ({"strategy": "mediator", "accept": None}, ["accept"]),
+        ({"k": 15.0}, ["experiments[0].k", "15.0", "integer"]),
+        ({"accept": 1.0}, ["experiments[0].accept", "1.0", "integer"]),
+        ({"threshold": 0.00001}, ["experiments[0].threshold", "1e-05", "quoted decimal"]),
+        ({"threshold": "0.5\n"}, ["experiments[0].threshold", "decimal"]),
+        ({"committee": "both\n"}, ["experiments[0].committee"]),
+        ({"inputs": 8}, ["experiments[0].inputs is 8", "three digits in quotes"]),
+        ({"k": "{"}, ["experiments[0].k", "'{'"]),
     ],
 )
 def test_bad_experiment(change, words, tiny):
@@ -177,6 +184,68 @@ def test_mediator_without_labelled_set(tiny):
 def test_missing_threshold(tiny):
     set_config(tiny, experiments=[{"strategy": "vote", "committee": "both"}])
     assert "experiments[0].threshold" in refusal(tiny, "-n")
+
+
+def test_experiment_given_twice(tiny):
+    set_config(tiny, experiments=SETTINGS["experiments"] * 2)
+    assert "experiments[1]" in (sentence := refusal(tiny, "-n"))
+    assert "repeats experiments[0]" in sentence
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({"sweep": {"thresholds": ["2.0"]}}, ["sweep.thresholds", "'2.0'", "below 1"]),
+        ({"sweep": {"thresholds": [float("nan")]}}, ["sweep.thresholds", "nan"]),
+        ({"soft_propagation": {"decay": float("nan")}}, ["soft_propagation.decay", "nan"]),
+        ({"propagation": {"max_iter": 100.0}}, ["propagation.max_iter", "100.0", "integer"]),
+        ({"propagation": {"step": "0.05 "}}, ["propagation.step", "decimal"]),
+    ],
+)
+def test_bad_settings(config, words, tiny):
+    edit_yaml(tiny / "config/config.yaml", lambda settings: settings.update(config))
+    sentence = refusal(tiny, "-n")
+    assert all(word in sentence for word in words), sentence
+
+
+def test_empty_or_invalid_config(tiny):
+    (tiny / "config/config.yaml").write_text("")
+    assert "'tables' is a required property" in refusal(tiny, "-n")
+    (tiny / "config/config.yaml").write_text("tables: [demo\n")
+    assert "config.yaml is not valid YAML" in refusal(tiny, "-n")
+
+
+def test_bad_values_in_a_path(tiny):
+    clusters = "sz600_step0.05/meta.txt"
+    assert "only 1 members" in refusal(tiny, "-n", f"results/tiny/both/k15_vote_accept2_th0.5/{clusters}")
+    assert "at least 2" in refusal(tiny, "-n", f"results/tiny/both/k1_vote_accept1_th0.5/{clusters}")
+
+
+def labelled_twin(tiny, **settings):
+    shutil.copytree(tiny / "data/unlabeled/tiny", tiny / "data/labeled/twin")
+    entry = {key: SETTINGS[key] for key in ("models", "committees")} | {"kind": "labeled", "dim": 8} | settings
+    (tiny / "config/datasets/twin.yaml").write_text(yaml.safe_dump(entry))
+    set_config(tiny, labeled="twin")
+
+
+def test_labelled_set_with_another_committee(tiny):
+    labelled_twin(tiny, committees={"single": {"base": "a"}, "both": {"base": "b", "members": ["a"]}})
+    for target in ("results/tiny/both/k15_mediator_111_sweep/sz600_step0.05/sweep.csv", "sweeps"):
+        sentence = refusal(tiny, "-n", target)
+        assert "twin, whose committee 'both' must have the same base and members" in sentence
+
+
+def test_sweeps_take_the_settings_of_the_data_set(tiny):
+    labelled_twin(tiny)
+    set_config(tiny, k=20, max_size=30)
+    output = snakemake(tiny, "-n", "sweeps").stdout
+    assert "results/twin/both/k20_vote_accept1_sweep/sz30_step0.05/sweep.csv" in output
+
+
+def test_sweep_without_anything_to_try(tiny):
+    np.save(tiny / "data/unlabeled/tiny/features/a.npy", np.ones((60, 8), np.float32))
+    sentence = refusal(tiny, "results/tiny/single/k15_vote_accept0_sweep/sz600_step0.05/sweep.csv")
+    assert "no threshold to try" in sentence
 
 
 def test_unknown_labelled_set(tiny):
