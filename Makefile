@@ -1,7 +1,7 @@
 # make demo: set up, cluster the demo data, show the table.   make test: set up, run all tests.
 # make lint, make lock: for development.   PYTHON=... chooses the interpreter (3.11 or newer).
 
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
+PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3.11)
 BIN := .venv/bin
 
 .PHONY: demo test lint lock

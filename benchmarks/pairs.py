@@ -19,14 +19,19 @@ from cdp.threads import usable_threads
 
 
 def synthetic_graph(n_samples: int, k: int, seed: int) -> Neighbors:
-    """Row i: i itself, then k - 1 different samples at most 3 k places away on a circle; 3 k < n_samples / 2."""
+    """Row i: i itself, then k - 1 different samples at most 3 k places away on a circle (3 k < n_samples / 2).
+
+    Samples lie on the circle in random order, the same for all seeds: neighbours are not close in memory.
+    """
+    order = np.random.default_rng(0).permutation(n_samples)
     generator = np.random.default_rng(seed)
     places = np.argpartition(generator.random((n_samples, 6 * k), np.float32), k - 1, axis=1)[:, : k - 1]
     offsets = np.where(places < 3 * k, places - 3 * k, places - 3 * k + 1)
-    samples = np.arange(n_samples)[:, None]
+    positions = np.arange(n_samples)[:, None]
+    idx = order[np.hstack([positions, (positions + offsets) % n_samples])].astype(np.int32)
     dist = np.sort(generator.random((n_samples, k - 1), np.float32), axis=1)
     return Neighbors(
-        np.hstack([samples, (samples + offsets) % n_samples]).astype(np.int32),
+        idx[np.argsort(order)],
         np.hstack([np.zeros((n_samples, 1), np.float32), dist]),
     )
 
