@@ -103,7 +103,7 @@ def labeled_set_of(name, committee, purpose):
     labeled = name if dataset["kind"] == "labeled" else dataset.get("labeled")
     if labeled is None:
         fail(f"{purpose} needs a labelled set; give data set {name!r} a `labeled:` entry")
-    if dataset_entry(labeled)["committees"].get(committee) != dataset["committees"][committee]:
+    if dataset_entry(labeled)["committees"].get(committee) != dataset["committees"].get(committee):
         fail(
             f"{purpose} uses {labeled}, whose committee {committee!r} must have the same base and members "
             f"as that of {name}; correct one in config/datasets/"
