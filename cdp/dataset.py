@@ -45,6 +45,7 @@ def check_features(
     *,
     dim: int | None = None,
     reference: str | os.PathLike[str] | None = None,
+    reference_dim: int | None = None,
     list_path: str | os.PathLike[str] | None = None,
     labels_path: str | os.PathLike[str] | None = None,
 ) -> dict[str, int]:
@@ -56,8 +57,8 @@ def check_features(
         The feature file.
     dim : int, optional
         Its columns (see `load_features`).
-    reference : path, optional
-        Another model's features, which must have as many rows.
+    reference, reference_dim : path and int, optional
+        Another model's features, which must have as many rows, and their columns.
     list_path, labels_path : path, optional
         ``list.txt`` and ``meta.txt``; left out where there is no such file.
 
@@ -73,7 +74,7 @@ def check_features(
     """
     features = load_features(path, dim=dim)
     if reference is not None:
-        others = len(load_features(reference, dim=dim))
+        others = len(load_features(reference, dim=reference_dim))
         if others != len(features):
             raise ValueError(
                 f"{path} has {len(features)} samples but {reference} has {others}; "

@@ -40,7 +40,7 @@ def load_features(path: str | os.PathLike[str], *, dim: int | None = None) -> np
                 f"{path} holds {features.dtype} of shape {features.shape}; a float matrix of samples x dim is expected"
             )
         if dim is not None and features.shape[1] != dim:
-            raise ValueError(f"{path} has {features.shape[1]} columns where the config says dim: {dim}; correct one")
+            raise ValueError(f"{path} has {features.shape[1]} columns, not the {dim} that dim says; correct one")
     else:
         if dim is None:
             raise ValueError(f"{path} is a raw .bin file, which does not say its width; give the data set's dim")

@@ -182,7 +182,7 @@ def _check(
         reference = references.setdefault(root, path)
         lines = {"list_path": root / "list.txt", "labels_path": root / "meta.txt"}
         try:
-            check_features(path, dim=dims[root.name], reference=reference, **lines)
+            check_features(path, dim=dims[root.name], reference=reference, reference_dim=dims[root.name], **lines)
         except ValueError as error:
             suspects = " and ".join(str(other) for other in others if root in other.parents)
             hint = f"; {suspects} is not the archive's: remove it and run again" if suspects else f" (as in {archive})"

@@ -79,6 +79,18 @@ def feature_file(name, model):
     return present[0]
 
 
+def dim_of(name, model):
+    """Columns of a model's features as the config says, for all models or for each; None where it does not."""
+    dim = dataset_entry(name).get("dim")
+    return dim.get(model) if isinstance(dim, dict) else dim
+
+
+def reference_of(name):
+    """The features with which those of the other models must agree in number, and their columns."""
+    model = dataset_entry(name)["models"][0]
+    return {"dim": dim_of(name, model), "path": feature_file(name, model)}
+
+
 def labels_of(name):
     """meta.txt as a list of none or one file."""
     path = f"{data_folder(name)}/meta.txt"

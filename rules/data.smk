@@ -23,9 +23,9 @@ rule check_features:
     resources:
         mem_mb=1000,
     params:
-        dim=lambda w: dataset_entry(w.dataset).get("dim"),
+        dim=lambda w: dim_of(w.dataset, w.model),
         folder=lambda w: data_folder(w.dataset),
-        reference=lambda w: feature_file(w.dataset, dataset_entry(w.dataset)["models"][0]),
+        reference=lambda w: reference_of(w.dataset),
         source=source_hash("check_features.py"),
     message:
         "{wildcards.dataset}: check the features of {wildcards.model}"

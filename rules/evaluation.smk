@@ -30,6 +30,7 @@ rule evaluate:
 
 
 rule sweep:
+    """Clusters and metrics at many thresholds of one scoring, as a CSV."""
     input:
         pairs=f"{PAIR_DIR}/pairs.npz",
         scores=f"{PAIR_DIR}/scores_{{scoring}}.npy",
@@ -40,7 +41,6 @@ rule sweep:
         f"{SWEEP_DIR}/sweep.log",
     benchmark:
         f"{SWEEP_DIR}/sweep.benchmark.jsonl"
-    """Clusters and metrics at many thresholds of one scoring, as a CSV."""
     wildcard_constraints:
         scoring=r"vote_accept\d+|mediator_[01]{3}",
     threads: 1

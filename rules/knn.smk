@@ -20,7 +20,7 @@ rule knn:
         mem_mb=lambda w, input: 1500 + 3 * int(input.size_mb),
     params:
         settings=settings("knn", without=["k", *(["nmslib"] if config["knn"]["backend"] == "exact" else [])]),
-        dim=lambda w: dataset_entry(w.dataset).get("dim"),
+        dim=lambda w: dim_of(w.dataset, w.model),
         source=source_hash("knn.py"),
     message:
         "{wildcards.dataset}: kNN graph of {wildcards.model}, k={wildcards.k}"

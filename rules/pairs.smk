@@ -42,7 +42,7 @@ rule affinity:
     resources:
         mem_mb=lambda w, input: 1000 + 3 * int(input.size_mb),
     params:
-        dim=lambda w: dataset_entry(w.dataset).get("dim"),
+        dims=lambda w: [dim_of(w.dataset, model) for model in committee_models(w)],
         models=committee_models,
         source=source_hash("affinity.py"),
     message:

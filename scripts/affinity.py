@@ -8,7 +8,9 @@ from scripts.job import run
 
 def main(snakemake):
     (pairs,) = load_arrays(snakemake.input.pairs, "pairs")
-    features = [load_features(path, dim=snakemake.params.dim) for path in snakemake.input.features]
+    features = [
+        load_features(path, dim=dim) for path, dim in zip(snakemake.input.features, snakemake.params.dims, strict=True)
+    ]
     save_array(snakemake.output[0], affinity(features, pairs))
 
 

@@ -12,7 +12,8 @@ def main(snakemake):
     size = check_features(
         snakemake.input.features,
         dim=snakemake.params.dim,
-        reference=snakemake.params.reference,
+        reference=snakemake.params.reference["path"],
+        reference_dim=snakemake.params.reference["dim"],
         list_path=f"{folder}/list.txt",
         labels_path=f"{folder}/meta.txt",
     )

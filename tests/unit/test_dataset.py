@@ -73,7 +73,7 @@ def check(dataset, model="b.bin", dim=4, **others):
 
 def test_sound_data_sets_are_described(dataset):
     assert check(dataset) == {"samples": 3, "dim": 4}
-    assert check(dataset, "a.npy", None, reference=dataset / "a.npy") == {"samples": 3, "dim": 2}
+    assert check(dataset, "a.npy", None, reference=dataset / "b.bin", reference_dim=4) == {"samples": 3, "dim": 2}
     assert check_features(dataset / "a.npy") == {"samples": 3, "dim": 2}
 
 
@@ -86,7 +86,7 @@ def test_list_and_labels_may_be_missing(dataset):
 def test_models_of_different_numbers_of_samples_are_refused(dataset):
     np.ones((4, 4), np.float32).tofile(dataset / "c.bin")
     with pytest.raises(ValueError, match=r"b\.bin has 3 samples but .*c\.bin has 4"):
-        check(dataset, reference=dataset / "c.bin")
+        check(dataset, reference=dataset / "c.bin", reference_dim=4)
 
 
 def test_list_of_another_length_is_refused(dataset):

@@ -63,7 +63,7 @@ def test_npy_that_is_no_float_matrix_is_refused(tmp_path, stored):
 
 def test_npy_of_another_width_is_refused(tmp_path):
     np.save(tmp_path / "m.npy", np.ones((2, 3)))
-    with pytest.raises(ValueError, match=r"m\.npy has 3 columns where the config says dim: 4"):
+    with pytest.raises(ValueError, match=r"m\.npy has 3 columns, not the 4 that dim says"):
         load_features(tmp_path / "m.npy", dim=4)
 
 

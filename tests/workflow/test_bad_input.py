@@ -120,7 +120,7 @@ def write(name, text):
         (lambda folder: np.save(folder / "features/a.npy", np.ones((60, 8), int)), ["features/a.npy", "int64"]),
         (
             lambda folder: np.save(folder / "features/a.npy", np.ones((60, 9))),
-            ["features/a.npy", "9 columns", "dim: 8"],
+            ["features/a.npy", "9 columns", "not the 8 that dim says"],
         ),
         (lambda folder: np.save(folder / "features/b.npy", np.ones((60, 8))), ["b.npy", "b.bin", "both"]),
         (lambda folder: (folder / "features/a.npy").unlink(), ["features/a.npy is missing", "model 'a'"]),
@@ -345,3 +345,14 @@ def test_read_only_results(tiny):
     assert done.returncode == 1, output
     assert "Traceback" not in output, output
     assert "error: results is not writable" in output
+
+
+def test_models_of_different_dims(tiny):
+    """Of .npy files the width is known, of .bin files the config says it, model by model."""
+    features = tiny / "data/unlabeled/tiny/features"
+    np.save(features / "a.npy", np.hstack([np.load(features / "a.npy")] * 2).astype(np.float16))
+    assert "16 columns" in refusal(tiny)
+    set_config(tiny, dim={"b": 8})
+    snakemake(tiny)
+    set_config(tiny, dim={"b": "eight"})
+    assert "datasets.tiny.dim.b" in refusal(tiny, "-n")
