@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from cdp.devices import choose_device
 from cdp.files import atomic_path, whole
 from cdp.pairs import CandidatePairs
 
@@ -126,7 +127,7 @@ class Mediator:
                 f"a mediator needs pairs of same and of different identity to learn from; {positive} of "
                 f"{len(inputs)} pairs are of the same identity"
             )
-        settings, place = RECIPES[recipe], choose_device(device)
+        settings, place = RECIPES[recipe], torch.device(choose_device(device))
         generator = torch.Generator().manual_seed(seed)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -154,7 +155,7 @@ class Mediator:
         """
         if inputs.ndim != 2 or inputs.shape[1] != self.n_inputs:
             raise ValueError(f"this mediator takes {self.n_inputs} inputs a pair, not an array of shape {inputs.shape}")
-        place = choose_device(device)
+        place = torch.device(choose_device(device))
         network, mean, scale = self.network.to(place), self.mean.to(place), self.scale.to(place)
         probability = np.empty(len(inputs), np.float32)
         with torch.inference_mode():
@@ -188,16 +189,6 @@ class Mediator:
             mediator.network.load_state_dict(state["network"])
             mediator.mean, mediator.scale = state["mean"], state["scale"]
         return mediator
-
-
-def choose_device(device: str) -> torch.device:
-    """The torch device that `device` ("auto", "cpu" or "cuda") means on this machine."""
-    if device not in ("auto", "cpu", "cuda"):
-        raise ValueError(f"device must be auto, cpu or cuda, not {device!r}")
-    available = torch.cuda.is_available()
-    if device == "cuda" and not available:
-        raise ValueError("device is cuda, but torch finds no usable GPU here; set device: auto or cpu")
-    return torch.device("cuda" if device != "cpu" and available else "cpu")
 
 
 def _train(

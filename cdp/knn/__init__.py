@@ -3,13 +3,13 @@
 A backend proposes neighbours; what a row must look like is settled here, once, for all of them.
 """
 
-import ctypes
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numba
 import numpy as np
 
+from cdp.devices import choose_device
 from cdp.features import normalize
 from cdp.knn import exact, nmslib
 from cdp.threads import limit_threads
@@ -84,7 +84,7 @@ def knn_graph(
         raise ValueError(f"backend must be one of auto, {', '.join(_BACKENDS)}, not {backend!r}")
     if unknown := set(settings or ()) - set(_BACKENDS):
         raise ValueError(f"settings are by backend ({', '.join(_BACKENDS)}), not for {', '.join(sorted(unknown))}")
-    device = _choose_device(device)
+    device = choose_device(device)
     normalized = normalize(features)
     if backend == "auto":
         backend = "exact" if device == "cuda" or len(normalized) <= _EXACT_UP_TO else "nmslib"
@@ -92,27 +92,6 @@ def knn_graph(
     with limit_threads(threads) as limit:
         candidates = _BACKENDS[backend](normalized, k=min(k, len(normalized)), device=device, threads=limit, **own)
         return _ordered(normalized, candidates, k)
-
-
-def _choose_device(device: str) -> str:
-    if device not in ("auto", "cpu", "cuda"):
-        raise ValueError(f"device must be auto, cpu or cuda, not {device!r}")
-    if device == "auto":
-        return "cuda" if _cuda_available() else "cpu"
-    if device == "cuda" and not _cuda_available():
-        raise ValueError("device is cuda, but torch finds no usable GPU here; set device: auto or cpu")
-    return device
-
-
-def _cuda_available() -> bool:
-    """Whether torch can use an NVIDIA GPU; torch is imported only where the driver is installed."""
-    try:
-        ctypes.CDLL("libcuda.so.1")
-    except OSError:
-        return False
-    import torch
-
-    return torch.cuda.is_available()
 
 
 def _ordered(normalized: np.ndarray, candidates: np.ndarray, k: int) -> Neighbors:

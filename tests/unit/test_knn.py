@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cdp import knn
+from cdp import devices, knn
 from cdp.features import normalize
 from cdp.knn import exact, knn_graph
 
@@ -233,7 +233,7 @@ def test_auto_backend_is_approximate_only_for_many_samples_without_a_gpu(monkeyp
 
         monkeypatch.setitem(knn._BACKENDS, backend, spy)
     monkeypatch.setattr(knn, "_EXACT_UP_TO", 5)
-    monkeypatch.setattr(knn, "_cuda_available", lambda: gpu)
+    monkeypatch.setattr(devices, "cuda_available", lambda: gpu)
     knn_graph(np.eye(n), k=2)
     assert calls == [chosen]
 
@@ -252,12 +252,6 @@ def test_auto_backend_is_approximate_only_for_many_samples_without_a_gpu(monkeyp
 def test_bad_arguments_are_named(arguments, sentence):
     with pytest.raises(ValueError, match=sentence):
         knn_graph(np.eye(4), **arguments)
-
-
-def test_cuda_without_a_gpu_is_refused(monkeypatch):
-    monkeypatch.setattr(knn, "_cuda_available", lambda: False)
-    with pytest.raises(ValueError, match="device is cuda, but torch finds no usable GPU"):
-        knn_graph(np.eye(4), k=2, device="cuda")
 
 
 @pytest.mark.parametrize(("value", "what"), [(0.0, "is all zeros"), (np.nan, "holds NaN or infinity")])

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from cdp import mediator as module
-from cdp.mediator import RECIPES, Mediator, choose_device, mediator_inputs
+from cdp.mediator import RECIPES, Mediator, mediator_inputs
 from cdp.pairs import CandidatePairs
 
 LAYERS = ("0", "2", "4")
@@ -304,17 +304,6 @@ def test_inputs_of_another_width_are_refused(shape):
     with pytest.raises(ValueError, match="this mediator takes 4 inputs a pair, not an array of shape") as caught:
         Mediator(4).predict(np.ones(shape, np.float32))
     assert str(shape) in str(caught.value)
-
-
-def test_devices(monkeypatch):
-    for available, expected in ((False, "cpu"), (True, "cuda")):
-        monkeypatch.setattr(torch.cuda, "is_available", lambda available=available: available)
-        assert choose_device("auto").type == expected
-        assert choose_device("cpu").type == "cpu"
-    assert choose_device("cuda").type == "cuda"
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(ValueError, match="device is cuda, but torch finds no usable GPU"):
-        choose_device("cuda")
 
 
 def test_input_that_never_varied_in_training_is_ignored():

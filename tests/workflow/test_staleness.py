@@ -115,6 +115,7 @@ MODULES = {
     "__init__.py": NOTHING,
     "affinities.py": {"affinity": 2} | FROM_TRAINING,
     "dataset.py": EVERYTHING,
+    "devices.py": FROM_KNN,
     "estimator.py": NOTHING,
     "features.py": EVERYTHING,
     "fetch.py": NOTHING,
