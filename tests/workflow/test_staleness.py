@@ -249,18 +249,18 @@ def test_comments_docstrings_and_layout_make_nothing_stale(finished_code):
     assert stale(finished_code) == NOTHING
 
 
-def test_values_that_change_places_are_seen(finished_config):
+def test_values_that_change_places_are_seen(finished_copy):
     """Snakemake compares params as a set: as one dict they keep their names."""
-    path = finished_config / "config/config.yaml"
+    path = finished_copy / "config/config.yaml"
 
     def limits(thresholds, max_iter):
         edit_yaml(path, lambda c: c.update(sweep={"thresholds": thresholds}, propagation={"max_iter": max_iter}))
 
     target = "results/demo_labeled/single/k15_vote_accept0_sweep/sz600_step0.05/sweep.csv"
     limits(5, 100)
-    snakemake(finished_config, target)
+    snakemake(finished_copy, target)
     limits(100, 5)
-    assert jobs(snakemake(finished_config, "-n", target).stdout) == {"sweep": 1}
+    assert jobs(snakemake(finished_copy, "-n", target).stdout) == {"sweep": 1}
 
 
 def test_trying_a_value_and_going_back_costs_nothing(finished_config):
