@@ -22,8 +22,9 @@ class CDP(ClusterMixin, BaseEstimator):
     k : int, default=15
         Neighbours a sample, itself included; at least 2.
     threshold : float, default=0.6
-        Pairs more similar (cosine) than this are kept. Higher: purer and more clusters.
-    metric : {"cosine"}, default="cosine"
+        Pairs more similar than this are kept. Higher: purer and more clusters.
+    metric : {"cosine", "angular", "l2", "l1"}, default="cosine"
+        Similarity is the cosine, or 1 - distance (see `cdp.knn_graph`).
     accept : int, default=0
         Committee members that must confirm a pair; at most the number of arrays less one.
     max_size : int, default=600

@@ -9,7 +9,7 @@ from typing import Any
 
 _HEADER = (
     "strategy", "models", "setting", "precision", "recall", "F", "BCubed F", "NMI", "clusters", "discarded",
-    "kNN time", "cluster time", "total time",
+    "kNN recall", "kNN time", "cluster time", "total time",
 )  # fmt: skip
 _FIGURES = ("precision", "recall", "f", "bcubed_precision", "bcubed_recall", "bcubed_f", "nmi")
 _COUNTS = ("samples", "identities", "clusters", "singletons", "largest", "discarded", "discard_ratio")
@@ -23,8 +23,9 @@ def table_row(experiment: Mapping[str, Any]) -> dict[str, Any]:
     ----------
     experiment : mapping
         ``strategy``, ``models`` (their number), ``setting``, ``max_size``, ``step``, ``evaluation`` (path
-        of its JSON file), ``knn_benchmarks`` and ``cluster_benchmarks`` (paths of Snakemake's benchmark files in JSON
-        lines), ``published`` (figures in per cent and seconds, or None).
+        of its JSON file), ``knn_recalls`` (paths of JSON files), ``knn_benchmarks`` and
+        ``cluster_benchmarks`` (paths of Snakemake's benchmark files in JSON lines), ``published`` (figures
+        in per cent and seconds, or None).
 
     Returns
     -------
@@ -37,6 +38,9 @@ def table_row(experiment: Mapping[str, Any]) -> dict[str, Any]:
     row["pair_accuracy"] = evaluation.get("pair_accuracy")
     for form in ("kept", "removed"):
         row |= {f"{form}_{figure}": evaluation.get(form, {}).get(figure) for figure in _FIGURES}
+    row["knn_recall"] = min(
+        json.loads(Path(path).read_text(encoding="utf-8"))["recall"] for path in experiment["knn_recalls"]
+    )
     knn, cluster = (_job_times(experiment[f"{stage}_benchmarks"]) for stage in ("knn", "cluster"))
     row |= {"knn_seconds": knn, "cluster_seconds": cluster}
     row["total_seconds"] = None if knn is None or cluster is None else knn + cluster
@@ -84,14 +88,14 @@ def markdown_text(name: str, rows: Sequence[Mapping[str, Any]], *, threads: Mapp
 def _cells(row: Mapping[str, Any]) -> list[str]:
     kept = [_percent(row[f"kept_{figure}"]) for figure in ("precision", "recall", "f", "bcubed_f", "nmi")]
     times = [_seconds(row[f"{stage}_seconds"]) for stage in ("knn", "cluster", "total")]
-    counts = [f"{row['clusters']:,}", _percent(row["discard_ratio"]) + "%"]
+    counts = [f"{row['clusters']:,}", _percent(row["discard_ratio"]) + "%", _percent(row["knn_recall"])]
     return [row["strategy"], str(row["models"]), row["setting"], *kept, *counts, *times]
 
 
 def _published_cells(row: Mapping[str, Any]) -> list[str]:
     pairwise = [f"{row[f'published_{figure}']:.2f}" for figure in ("precision", "recall", "f")]
     times = [_seconds(row[f"published_{stage}_seconds"]) for stage in ("knn", "cluster", "total")]
-    return [f"{row['strategy']}, published", str(row["models"]), row["setting"], *pairwise, "", "", "", "", *times]
+    return [f"{row['strategy']}, published", str(row["models"]), row["setting"], *pairwise, *[""] * 5, *times]
 
 
 def _notes(rows: Sequence[Mapping[str, Any]], threads: Mapping[str, int]) -> Iterable[str]:
@@ -103,6 +107,11 @@ def _notes(rows: Sequence[Mapping[str, Any]], threads: Mapping[str, int]) -> Ite
         max_size, step = limits.pop()
         yield ""
         yield f"All with max_size {max_size} and step {step}."
+    yield ""
+    yield (
+        "kNN recall: share of the true neighbours that the search found, in the model where it found least, measured "
+        "on a sample."
+    )
     yield ""
     yield (
         "kNN time: of all the models' kNN graphs. Cluster time: from candidate pairs to clusters, without training "

@@ -14,8 +14,8 @@ def vote(candidates: CandidatePairs, *, accept: int = 0, threshold: float) -> tu
     candidates : CandidatePairs
     accept : int
         Votes that a pair needs; 0 without a committee.
-    threshold : float in [-1, 1]
-        A pair is kept when its base similarity is above it.
+    threshold : float, <= 1
+        A pair is kept when its base similarity (cosine, or 1 - distance) is above it.
 
     Returns
     -------
@@ -42,7 +42,7 @@ def vote_scores(candidates: CandidatePairs, *, accept: int) -> np.ndarray:
 
 def check_settings(*, accept: int, threshold: float, members: int) -> None:
     """Raise ValueError if a parameter of `vote` is out of range for a committee of that many members."""
-    if not -1 <= threshold <= 1:
-        raise ValueError(f"threshold must be in [-1, 1] (a cosine), not {threshold}")
+    if not threshold <= 1:
+        raise ValueError(f"threshold must be at most 1 (the similarity of equal samples), not {threshold}")
     if not 0 <= accept <= members:
         raise ValueError(f"accept must be between 0 and the committee's {members} members, not {accept}")

@@ -157,6 +157,12 @@ def settings(*path, without=()):
     return {key: part[key] for key in sorted(part) if key not in without}
 
 
+def idle_backends():
+    """The kNN backends whose settings are of no account under the chosen one."""
+    chosen = config["knn"]["backend"]
+    return {"cells", "faiss", "nmslib"} - {"cells" if chosen == "auto" else chosen}
+
+
 @functools.cache
 def code_without_comments(path):
     """A module's syntax tree without docstrings, and the cdp modules that it imports."""
@@ -249,6 +255,7 @@ def table_rows(name):
                 "knn_benchmarks": [
                     benchmark_of(f"results/{name}/knn/{model}_k{wildcards['k']}.npz") for model in models
                 ],
+                "knn_recalls": [f"results/{name}/knn/{model}_k{wildcards['k']}.json" for model in models],
                 "cluster_benchmarks": [benchmark_of(p) for p in (f"{folder}/pairs.npz", *affinity, *scores, clusters)],
                 "models": len(models),
                 "published": experiment.get("published"),

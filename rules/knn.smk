@@ -1,6 +1,6 @@
 """kNN graphs, one a model, shared by all experiments.
 
-Reads data/KIND/D/features/M; makes results/D/knn/M_kK.npz (idx, dist).
+Reads data/KIND/D/features/M; makes results/D/knn/M_kK.npz (idx, dist) and M_kK.json (recall of the search).
 """
 
 
@@ -10,7 +10,8 @@ rule knn:
         "results/{dataset}/features/{model}.json",
         features=lambda w: feature_file(w.dataset, w.model),
     output:
-        "results/{dataset}/knn/{model}_k{k}.npz",
+        graph="results/{dataset}/knn/{model}_k{k}.npz",
+        recall="results/{dataset}/knn/{model}_k{k}.json",
     log:
         "results/{dataset}/knn/{model}_k{k}.log",
     benchmark:
@@ -19,7 +20,7 @@ rule knn:
     resources:
         mem_mb=lambda w, input: 1500 + 3 * int(input.size_mb),
     params:
-        settings=settings("knn", without=["k", *(["nmslib"] if config["knn"]["backend"] == "exact" else [])]),
+        settings=settings("knn", without=["k", *idle_backends()]),
         dim=lambda w: dim_of(w.dataset, w.model),
         source=source_hash("knn.py"),
     message:

@@ -1,6 +1,6 @@
 """The table of results, which people read first.
 
-Reads the evaluation of every experiment; makes results/D/table.md and table.csv.
+Reads the evaluation of every experiment and the recall of its kNN graphs; makes results/D/table.md and table.csv.
 """
 
 
@@ -8,6 +8,7 @@ rule table:
     """One row an experiment (DESIGN 6), with times from the jobs' benchmark files."""
     input:
         evaluations=lambda w: [row["evaluation"] for row in table_rows(w.dataset)],
+        recalls=lambda w: sorted({path for row in table_rows(w.dataset) for path in row["knn_recalls"]}),
     output:
         markdown="results/{dataset}/table.md",
         csv="results/{dataset}/table.csv",

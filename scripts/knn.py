@@ -1,7 +1,9 @@
-"""kNN graph of one model. Reads its features, writes idx and dist."""
+"""kNN graph of one model. Reads its features; writes idx and dist, and the recall of the search."""
+
+import json
 
 from cdp.features import load_features
-from cdp.files import save_arrays
+from cdp.files import save_arrays, write_text
 from cdp.knn import knn_graph
 from scripts.job import run
 
@@ -14,9 +16,12 @@ def main(snakemake):
         backend=settings["backend"],
         device=settings["device"],
         threads=snakemake.threads,
-        settings={"nmslib": settings.get("nmslib", {})},
+        seed=settings["seed"],
+        recall=settings["recall"],
+        settings={backend: settings[backend] for backend in ("cells", "faiss", "nmslib") if backend in settings},
     )
-    save_arrays(snakemake.output[0], idx=neighbors.idx, dist=neighbors.dist)
+    save_arrays(snakemake.output.graph, idx=neighbors.idx, dist=neighbors.dist)
+    write_text(snakemake.output.recall, json.dumps({"recall": neighbors.recall}) + "\n")
 
 
 run(main, snakemake)

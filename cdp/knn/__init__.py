@@ -1,21 +1,27 @@
-"""k-nearest-neighbour graphs by cosine similarity.
+"""k-nearest-neighbour graphs.
 
-A backend proposes neighbours; what a row must look like is settled here, once, for all of them.
+A backend proposes neighbours, better ones each time it is asked; how good they must be, and what a row
+must look like, is settled here, once, for all of them.
 """
 
+import warnings
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numba
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from cdp.devices import choose_device
-from cdp.features import normalize
-from cdp.knn import exact, nmslib
+from cdp.knn import cells, exact, faiss, nmslib
+from cdp.knn.proposal import Proposal
+from cdp.knn.recall import RecallSample
+from cdp.knn.vectors import METRICS, Vectors
 from cdp.threads import limit_threads
 
-_BACKENDS = {"exact": exact.search, "nmslib": nmslib.search}
-_EXACT_UP_TO = 1_000_000  # samples; beyond it, without a GPU, "auto" takes the approximate backend
+_BACKENDS = {"cells": cells.search, "exact": exact.search, "faiss": faiss.search, "nmslib": nmslib.search}
+_ABLE = {"l1": ("exact", "nmslib")}  # by metric; of the others, all backends are
+_EXACT_UP_TO = 10_000  # samples; beyond it, without a GPU, "auto" takes cells
 
 
 class Neighbors(NamedTuple):
@@ -26,11 +32,15 @@ class Neighbors(NamedTuple):
     idx : ndarray of shape (n_samples, k), int32
         Row i holds i itself, then its neighbours, nearest first; -1 where there are none left.
     dist : ndarray of shape (n_samples, k), float32
-        1 - cosine similarity; +inf where idx is -1.
+        1 - cosine similarity, or what another metric says; +inf where idx is -1.
+    recall : float or None
+        Share of the true neighbours that the search found, measured on a sample of 1000; 1 if it was exact.
+        None for a graph of unknown origin.
     """
 
     idx: np.ndarray
     dist: np.ndarray
+    recall: float | None = None
 
 
 def knn_graph(
@@ -42,6 +52,7 @@ def knn_graph(
     device: str = "auto",
     threads: int | None = None,
     seed: int = 0,
+    recall: float | None = 0.99,
     settings: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Neighbors:
     """The k nearest neighbours of every sample among all samples.
@@ -49,19 +60,26 @@ def knn_graph(
     Parameters
     ----------
     features : array of shape (n_samples, dim)
-        Any float or integer type; need not be normalised; may be memory-mapped.
+        Any float or integer type; need not be normalised; may be memory-mapped. One float32 copy
+        of it is made.
     k : int, >= 2
         Neighbours a row, the sample itself included.
-    metric : {"cosine"}
-    backend : {"auto", "exact", "nmslib"}
-        "exact": blocked matrix products. "nmslib": HNSW, approximate, and reproducible only with
-        one thread. "auto": exact, but nmslib for more than a million samples without a GPU.
+    metric : {"cosine", "angular", "l2", "l1"}
+        Distances are 1 - cosine; the angle as a share of half a turn; Euclidean; the sum of absolute differences.
+    backend : {"auto", "exact", "cells", "faiss", "nmslib"}
+        "exact": blocked matrix products. "cells": a coarse quantiser searched cell by cell, then
+        neighbours of neighbours. "faiss": its inverted lists. "nmslib": HNSW, reproducible only with one thread.
+        "auto": exact up to 10,000 samples, on a GPU, or for "l1"; cells otherwise.
+        For "l1" there are exact and nmslib.
     device : {"auto", "cpu", "cuda"}
-        Where the exact backend computes; "auto" takes a GPU if torch can use one.
+        Where exact and cells compute; "auto" takes a GPU if torch can use one.
     threads : int, optional
         At most this many threads; default all CPUs that the process may use.
     seed : int
-        For backends that make random choices (the present ones take none).
+        Of the quantisers' training, and of the sample on which recall is measured.
+    recall : float in (0, 1], optional
+        An approximate backend searches harder and harder until this recall is measured, by a margin of one
+        standard error. None: as its settings say.
     settings : mapping, optional
         Settings of backends by backend name, such as ``{"nmslib": {"M": 32, "ef_search": 400}}``.
 
@@ -73,50 +91,74 @@ def knn_graph(
     Raises
     ------
     ValueError
-        For k < 2, an unknown metric, backend or device, settings of an unknown backend, or a row that
-        cannot be normalised.
+        For k < 2, recall out of range, an unknown metric, backend or device, a backend that cannot do the
+        metric, settings of an unknown backend, or a row that cannot be used.
     """
     if k < 2:
         raise ValueError(f"k must be at least 2 (it counts the sample itself), not {k}")
-    if metric != "cosine":
-        raise ValueError(f"metric must be 'cosine', not {metric!r}")
+    if recall is not None and not 0 < recall <= 1:
+        raise ValueError(f"recall must be above 0 and at most 1, not {recall}")
     if backend not in ("auto", *_BACKENDS):
         raise ValueError(f"backend must be one of auto, {', '.join(_BACKENDS)}, not {backend!r}")
     if unknown := set(settings or ()) - set(_BACKENDS):
         raise ValueError(f"settings are by backend ({', '.join(_BACKENDS)}), not for {', '.join(sorted(unknown))}")
-    device = choose_device(device)
-    normalized = normalize(features)
+    if metric in _ABLE and backend not in ("auto", *_ABLE[metric]):
+        raise ValueError(f"backend {backend} cannot do metric {metric}; choose {' or '.join(_ABLE[metric])}")
+    vectors = Vectors(features, metric)
+    device = "cpu" if metric == "l1" else choose_device(device)
     if backend == "auto":
-        backend = "exact" if device == "cuda" or len(normalized) <= _EXACT_UP_TO else "nmslib"
+        backend = "exact" if len(vectors) <= _EXACT_UP_TO or device == "cuda" or metric in _ABLE else "cells"
     own = (settings or {}).get(backend, {})
-    with limit_threads(threads) as limit:
-        candidates = _BACKENDS[backend](normalized, k=min(k, len(normalized)), device=device, threads=limit, **own)
-        return _ordered(normalized, candidates, k)
+    with limit_threads(threads) as limit, threadpool_limits(1, "blas"):
+        common: dict[str, Any] = {"k": min(k, len(vectors)), "device": device, "threads": limit, "seed": seed}
+        proposal, found = _good_enough(
+            _BACKENDS[backend](vectors, **common, **own),
+            None if backend == "exact" else RecallSample(vectors, **common),
+            recall,
+        )
+        return _ordered(proposal, k, metric, found)
 
 
-def _ordered(normalized: np.ndarray, candidates: np.ndarray, k: int) -> Neighbors:
+def _good_enough(proposals: Any, sample: RecallSample | None, target: float | None) -> tuple[Proposal, float]:
+    """The first proposal whose recall reaches the target, or the last; and its recall."""
+    reached = 1.0
+    for proposal in proposals:
+        if sample is None:
+            break
+        reached, error = sample.measure(proposal)
+        if target is None or reached - error >= target or reached == 1:
+            break
+    else:
+        warnings.warn(
+            f"recall of the kNN search is {reached:.4f} at its most thorough; the target is {target}", stacklevel=4
+        )
+    return proposal, reached
+
+
+def _ordered(proposal: Proposal, k: int, metric: str, recall: float) -> Neighbors:
     """Rows as DESIGN 4.1 defines them, from proposed neighbours in any order (-1: none)."""
-    idx = np.full((len(normalized), k), -1, np.int32)
-    dist = np.full((len(normalized), k), np.inf, np.float32)
-    _order_rows(normalized, candidates, idx, dist)
-    return Neighbors(idx, dist)
+    idx = np.full((len(proposal.samples), k), -1, np.int32)
+    dist = np.full(idx.shape, np.inf, np.float32)
+    _order_rows(*proposal, METRICS.index(metric), idx, dist)
+    return Neighbors(idx, dist, recall)
 
 
 @numba.njit(parallel=True, cache=True)
-def _order_rows(normalized, candidates, idx, dist):  # type: ignore[no-untyped-def]
-    n, k = idx.shape
-    squares = np.empty(n)
-    for i in numba.prange(n):
-        squares[i] = _dot(normalized[i], normalized[i])
-    for i in numba.prange(n):
+def _order_rows(vectors, samples, candidates, metric, idx, dist):  # type: ignore[no-untyped-def]
+    k = idx.shape[1]
+    squares = np.empty(len(vectors))
+    for row in numba.prange(len(vectors)):
+        squares[row] = _dot(vectors[row], vectors[row])
+    for row in numba.prange(len(vectors)):
+        i = samples[row]
         idx[i, 0] = i
         dist[i, 0] = 0.0
         filled = 1
-        for j in candidates[i]:
-            if j < 0 or j == i:
+        for other in candidates[row]:
+            if other < 0 or other == row:
                 continue
-            cosine = _dot(normalized[i], normalized[j]) / np.sqrt(squares[i] * squares[j])
-            d = np.float32(max(0.0, 1.0 - cosine))
+            j = samples[other]
+            d = _distance(vectors[row], vectors[other], squares[row], squares[other], metric)
             if filled < k:
                 slot = filled
                 filled += 1
@@ -132,9 +174,29 @@ def _order_rows(normalized, candidates, idx, dist):  # type: ignore[no-untyped-d
             idx[i, slot] = j
 
 
+@numba.njit(cache=True)
+def _distance(a, b, square_a, square_b, metric):  # type: ignore[no-untyped-def]
+    """Distance by the place of its metric in METRICS."""
+    if metric == 3:
+        return np.float32(_difference(a, b, 1))
+    if metric == 2:
+        return np.float32(np.sqrt(_difference(a, b, 2)))
+    cosine = min(1.0, _dot(a, b) / np.sqrt(square_a * square_b))
+    return np.float32(np.arccos(max(-1.0, cosine)) / np.pi if metric == 1 else 1.0 - cosine)
+
+
 @numba.njit(cache=True, fastmath=True)
 def _dot(a, b):  # type: ignore[no-untyped-def]
     total = 0.0
     for d in range(len(a)):
         total += np.float64(a[d]) * np.float64(b[d])
+    return total
+
+
+@numba.njit(cache=True, fastmath=True)
+def _difference(a, b, power):  # type: ignore[no-untyped-def]
+    total = 0.0
+    for d in range(len(a)):
+        difference = abs(np.float64(a[d]) - np.float64(b[d]))
+        total += difference if power == 1 else difference * difference
     return total

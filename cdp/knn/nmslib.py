@@ -1,44 +1,56 @@
 """Approximate neighbours by nmslib's HNSW graph (Malkov and Yashunin, 2016)."""
 
+from collections.abc import Iterator
+
 import numpy as np
+
+from cdp.knn.proposal import Proposal
+from cdp.knn.vectors import Vectors
+
+_SPACES = {"cosine": "cosinesimil", "angular": "cosinesimil", "l2": "l2", "l1": "l1"}
+_DOUBLINGS = 4
 
 
 def search(
-    normalized: np.ndarray,
+    vectors: Vectors,
     *,
     k: int,
     device: str,
     threads: int,
+    seed: int,
     M: int = 16,  # noqa: N803
     ef_construction: int = 200,
     ef_search: int = 200,
     post: int = 2,
-) -> np.ndarray:
-    """Propose the nearest samples of every sample.
+) -> Iterator[Proposal]:
+    """Propose ever better neighbours of every sample: with each proposal, ef_search doubles, four times at most.
 
     Parameters
     ----------
-    normalized : ndarray of shape (n_samples, dim), float32, rows of length 1
+    vectors : Vectors
     k : int, <= n_samples
     device : str
         Unused: nmslib computes on the CPU.
     threads : int
         With more than one, the graph and so the neighbours vary a little from run to run.
+    seed : int
+        Unused: nmslib takes none.
     M, ef_construction, ef_search, post : int
         nmslib's index and query settings; the defaults are those of the published CDP results.
 
-    Returns
-    -------
-    ndarray of shape (n_samples, k), int64
-        -1 where the search found fewer.
+    Yields
+    ------
+    Proposal
     """
     import nmslib
 
-    index = nmslib.init(method="hnsw", space="cosinesimil")
-    index.addDataPointBatch(normalized)
+    arranged = vectors.arranged()
+    index = nmslib.init(method="hnsw", space=_SPACES[vectors.metric])
+    index.addDataPointBatch(arranged)
     index.createIndex({"M": M, "efConstruction": ef_construction, "post": post, "indexThreadQty": threads})
-    index.setQueryTimeParams({"efSearch": max(ef_search, k)})
-    found = np.full((len(normalized), k), -1, np.int64)
-    for i, (neighbors, _) in enumerate(index.knnQueryBatch(normalized, k=k, num_threads=threads)):
-        found[i, : len(neighbors)] = neighbors
-    return found
+    for doubling in range(_DOUBLINGS + 1):
+        index.setQueryTimeParams({"efSearch": max(ef_search, k) << doubling})
+        found = np.full((len(vectors), k), -1, np.int32)
+        for i, (neighbors, _) in enumerate(index.knnQueryBatch(arranged, k=k, num_threads=threads)):
+            found[i, : len(neighbors)] = neighbors
+        yield Proposal(arranged, np.arange(len(vectors)), found)

@@ -111,8 +111,8 @@ def test_rounds_are_counted():
     ("parameters", "sentence"),
     [
         ({"k": 1}, "k must be at least 2"),
-        ({"threshold": 2}, r"threshold must be in \[-1, 1\] \(a cosine\), not 2"),
-        ({"metric": "euclidean"}, "metric must be 'cosine', not 'euclidean'"),
+        ({"threshold": 2}, "threshold must be at most 1 .*not 2"),
+        ({"metric": "euclidean"}, "metric must be one of cosine, angular, l2, l1, not 'euclidean'"),
         ({"accept": 2}, "accept must be between 0 and the committee's 1 members, not 2"),
         ({"max_size": 0}, "max_size and max_iter must be at least 1"),
         ({"step": 0}, r"step in \(0, 1\]"),

@@ -6,6 +6,10 @@ from hypothesis import strategies as st
 from cdp import devices, knn
 from cdp.features import normalize
 from cdp.knn import exact, knn_graph
+from cdp.knn import scan as scanning
+from cdp.knn.proposal import Proposal
+from cdp.knn.refine import refine
+from cdp.knn.scan import Best, Cells, offer, scan, scan_torch
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -89,47 +93,251 @@ def test_exact_search_finds_the_nearest_of_random_rows(seed, n, k, dim):
 
 @settings(max_examples=300)
 @given(SEEDS, st.integers(2, 40), st.integers(1, 12), st.integers(1, 9), st.integers(1, 9))
-def test_tiles_of_the_exact_search_do_not_change_the_graph(seed, n, k, rows, columns):
+def test_tiles_of_the_search_do_not_change_the_graph(seed, n, k, rows, columns):
     features = rows_with_ties(seed, n, 4)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(exact, "_ROWS", rows)
-        patch.setattr(exact, "_COLUMNS", columns)
-        graph = knn_graph(features, k=k + 1, backend="exact", device="cpu")
-    np.testing.assert_array_equal(graph.idx, oracle(features, k + 1)[0])
+    best = Best.none(n, min(k, n))
+    vectors = normalize(features)
+    for start in range(0, n, columns):  # the compiled width of a tile is fixed: the samples come in tiles instead
+        stop = min(start + columns, n)
+        part = Best.none(n, min(k, n))
+        scan(vectors, Cells.of(vectors[start:stop]), part, block=rows)
+        for i in range(n):
+            for score, j in zip(part.scores[i], part.found[i], strict=True):
+                if score > best.scores[i, -1]:
+                    offer(score, start + j, best.scores[i], best.found[i])
+    whole = Best.none(n, min(k, n))
+    scan(vectors, Cells.of(vectors), whole, block=rows)
+    np.testing.assert_array_equal(best.found, whole.found)
+    np.testing.assert_array_equal(best.scores, whole.scores)
 
 
-@settings(max_examples=300)
-@given(SEEDS, st.integers(1, 40), st.integers(1, 12), st.integers(1, 9), st.integers(1, 60))
-def test_torch_search_proposes_the_nearest_with_ties_by_index(seed, n, width, rows, columns):
-    features = rows_with_ties(seed, n, 4)
-    normalized = normalize(features)
-    width = min(width, n)
-    cosine = cosines(features)
-    expected = [sorted(sorted(range(n), key=lambda j, i=i: (-cosine[i][j], j))[:width]) for i in range(n)]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(exact, "_ROWS", rows)
-        patch.setattr(exact, "_COLUMNS", columns)
-        found = exact.search_torch(normalized, width, "cpu")
-        on_cpu = exact._search_cpu(normalized, width)
-    assert np.sort(found, axis=1).tolist() == expected
-    assert np.sort(on_cpu, axis=1).tolist() == expected
+def scan_by_hand(queries, vectors, cell_of, probes, skip, width):
+    """For each query the vectors of its cells by falling score, ties by position."""
+    rows = []
+    for query, mine, left_out in zip(queries.astype(float), probes.tolist(), skip.tolist(), strict=True):
+        seen = [j for j, cell in enumerate(cell_of) if cell in set(mine) - set(left_out)]
+        score = {j: query @ vectors[j] - vectors[j] @ vectors[j] / 2 for j in seen}
+        rows.append((sorted(seen, key=lambda j: (-score[j], j)) + [-1] * width)[:width])
+    return np.array(rows)
 
 
-def test_torch_search_agrees_with_the_cpu_on_random_rows_over_several_tiles(monkeypatch):
-    monkeypatch.setattr(exact, "_ROWS", 64)
-    monkeypatch.setattr(exact, "_COLUMNS", 100)
-    normalized = normalize(np.random.default_rng(0).standard_normal((500, 32)))
-    found = exact.search_torch(normalized, 20, "cpu")
-    np.testing.assert_array_equal(np.sort(found, axis=1), np.sort(exact._search_cpu(normalized, 20), axis=1))
+@pytest.mark.parametrize("device", ["cpu", "torch on the cpu"])
+@settings(max_examples=200)
+@given(SEEDS, st.integers(1, 40), st.integers(1, 12), st.integers(1, 12), st.integers(1, 9), st.integers(1, 60))
+def test_scan_compares_with_the_probed_cells_only(device, seed, n, width, n_cells, rows, columns):
+    rng = np.random.default_rng(seed)
+    vectors = rng.integers(-3, 4, (n, 3)).astype(np.float32)  # products are exact, so ties are ties
+    queries = rng.integers(-3, 4, (7, 3)).astype(np.float32)
+    cell_of = np.sort(rng.integers(n_cells, size=n))
+    cells = Cells.of(vectors, np.searchsorted(cell_of, np.arange(n_cells + 1)))
+    probes = np.array([rng.permutation(n_cells) for _ in queries], np.int32)[:, : int(rng.integers(1, n_cells + 1))]
+    probes[rng.random(probes.shape) < 0.2] = -1
+    skip = rng.integers(-1, n_cells, (len(queries), 2)).astype(np.int32)
+    best = Best.none(len(queries), width)
+    if device == "cpu":
+        scan(queries, cells, best, probes=probes, skip=skip, threads=2, block=rows)
+    else:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(scanning, "_GPU_ROWS", rows)
+            patch.setattr(scanning, "_GPU_COLUMNS", columns)
+            scan_torch(queries, cells, best, probes, skip, "cpu")
+    np.testing.assert_array_equal(best.found, scan_by_hand(queries, vectors, cell_of, probes, skip, width))
+
+
+def test_scan_on_torch_agrees_over_several_tiles(monkeypatch):
+    monkeypatch.setattr(scanning, "_GPU_ROWS", 64)
+    monkeypatch.setattr(scanning, "_GPU_COLUMNS", 100)
+    vectors = normalize(np.random.default_rng(0).standard_normal((500, 32)))
+    here, there = Best.none(500, 20), Best.none(500, 20)
+    probes, skip = np.zeros((500, 1), np.int32), np.empty((500, 0), np.int32)
+    scan(vectors, Cells.of(vectors), here)
+    scan_torch(vectors, Cells.of(vectors), there, probes, skip, "cpu")
+    np.testing.assert_array_equal(here.found, there.found)
+    np.testing.assert_allclose(here.scores, there.scores, atol=1e-6)
+
+
+@settings(max_examples=200)
+@given(SEEDS, st.integers(2, 60), st.integers(2, 8), st.integers(1, 5))
+def test_refinement_compares_with_neighbours_of_neighbours(seed, n, k, n_cells):
+    rng = np.random.default_rng(seed)
+    home = np.sort(rng.integers(n_cells, size=n)).astype(np.int32)
+    vectors = rng.standard_normal((n, 4)).astype(np.float32)
+    cells = Cells.of(vectors, np.searchsorted(home, np.arange(n_cells + 1)))
+    probes = home[:, None].copy()
+    best = Best.none(n, k)
+    scan(vectors, cells, best, probes=probes)
+    refined = refine(cells, best, k=k, home=home, probes=probes, threads=2)
+    score = vectors @ vectors.T - (vectors**2).sum(axis=1) / 2
+    listed = [{j for j in row if j >= 0} for row in best.found.tolist()]
+    for i in range(n):
+        middles = listed[i] | {j for j in range(n) if i in listed[j]}
+        seen = listed[i] | {other for middle in middles for other in listed[middle] if home[other] != home[i]}
+        expected = sorted(seen, key=lambda j, i=i: -score[i, j])[:k]
+        assert refined.found[i].tolist() == expected + [-1] * (k - len(expected))
+
+
+def clustered(n, dim=16, seed=0):
+    """Samples around a few dozen centres, as embeddings lie."""
+    rng = np.random.default_rng(seed)
+    centers = rng.standard_normal((max(1, n // 40), dim))
+    return (centers[rng.integers(len(centers), size=n)] + 0.4 * rng.standard_normal((n, dim))).astype(np.float32)
+
+
+def true_recall(graph, features, k):
+    """Share of the k - 1 nearest others that were found, over all samples."""
+    unit = features / np.linalg.norm(features, axis=1, keepdims=True)
+    cosine = unit @ unit.T
+    np.fill_diagonal(cosine, -2)
+    last = np.sort(cosine, axis=1)[:, -(k - 1)]
+    return np.mean([cosine[i, row[1:]] >= last[i] - 1e-6 for i, row in enumerate(graph.idx)])
+
+
+@pytest.mark.parametrize(("backend", "own"), [("cells", {"probes": 1, "cell_size": 8}), ("faiss", {"probes": 1})])
+def test_search_goes_on_until_the_recall_is_reached(backend, own):
+    features = np.random.default_rng(0).standard_normal((4000, 16)).astype(np.float32)
+    first, better, whole = (
+        knn_graph(features, k=8, backend=backend, recall=recall, settings={backend: own})
+        for recall in (None, 0.95, 1.0)
+    )
+    assert first.recall < 0.95
+    assert better.recall >= 0.95
+    assert true_recall(better, features, 8) >= 0.94
+    assert true_recall(whole, features, 8) > 0.999
+    assert abs(first.recall - true_recall(first, features, 8)) < 0.02
+    assert_row_contract(better, 4000, 8)
+
+
+def test_unreachable_recall_is_told():
+    features = clustered(3000, dim=64)
+    with pytest.warns(UserWarning, match=r"recall of the kNN search is 0\.\d+ at its most thorough; the target is 1"):
+        knn_graph(
+            features,
+            k=10,
+            backend="nmslib",
+            threads=1,
+            recall=1.0,
+            settings={"nmslib": {"M": 2, "ef_construction": 2, "ef_search": 1}},
+        )
+
+
+def test_cells_do_not_depend_on_threads_and_repeat_for_a_seed():
+    features = clustered(3000)
+    graphs = [
+        knn_graph(features, k=7, backend="cells", threads=threads, seed=seed, recall=None, settings={"cells": SMALL})
+        for threads, seed in ((1, 0), (2, 0), (2, 1))
+    ]
+    np.testing.assert_array_equal(graphs[0].idx, graphs[1].idx)
+    np.testing.assert_array_equal(graphs[0].dist, graphs[1].dist)
+    assert (graphs[0].idx != graphs[2].idx).any()
+
+
+SMALL = {"cell_size": 8, "probes": 2}
+
+
+@settings(max_examples=60, deadline=None)
+@given(SEEDS, st.integers(1, 80), st.integers(2, 30), st.sampled_from(["one-hot", 4, 16]))
+def test_cells_searched_to_the_end_are_exact(seed, n, k, kind):
+    features = rows_with_ties(seed, n, kind)
+    graph = knn_graph(features, k=k, backend="cells", device="cpu", recall=1.0, settings={"cells": SMALL})
+    assert_row_contract(graph, n, k)
+    np.testing.assert_allclose(graph.dist, oracle(features, k)[1], atol=1e-6)
+
+
+@pytest.mark.parametrize("backend", ["cells", "faiss", "exact"])
+@pytest.mark.parametrize(
+    "features",
+    [
+        np.ones((5000, 8)),
+        np.repeat(np.random.default_rng(0).standard_normal((3, 8)), 1500, axis=0),
+        np.random.default_rng(1).standard_normal((3000, 1)),
+        np.random.default_rng(2).standard_normal((300, 4096)).astype(np.float16),
+        np.random.default_rng(3).standard_normal((7, 5)),
+        np.random.default_rng(4).standard_normal((1, 5)),
+    ],
+    ids=["all-equal", "duplicates", "dim-1", "dim-4096-float16", "fewer-than-k", "one"],
+)
+def test_odd_features(backend, features):
+    k, n = 11, len(features)
+    graph = knn_graph(features, k=k, backend=backend, device="cpu")
+    assert_row_contract(graph, n, k)
+    unit = features.astype(np.float64) / np.linalg.norm(features.astype(np.float64), axis=1, keepdims=True)
+    distances = 1 - unit[:: max(1, n // 50)] @ unit.T
+    distances[np.arange(len(distances)), np.arange(0, n, max(1, n // 50))] = -1
+    expected = np.sort(distances, axis=1)[:, 1:k]
+    found = graph.dist[:: max(1, n // 50), 1 : 1 + expected.shape[1]]
+    if backend == "exact" or n < 100:
+        np.testing.assert_allclose(found, expected, atol=2e-6)
+    assert n == 1 or np.mean(found <= expected[:, -1:] + 2e-6) >= 0.98
+
+
+def test_k_larger_than_a_cell():
+    features = clustered(2000)
+    graph = knn_graph(features, k=300, backend="cells", settings={"cells": {"cell_size": 10}})
+    assert_row_contract(graph, 2000, 300)
+    assert true_recall(graph, features, 300) >= 0.985
+
+
+def distances_by_hand(features, metric):
+    a, b = features[:, None].astype(float), features[None].astype(float)
+    if metric == "l1":
+        return np.abs(a - b).sum(axis=2)
+    if metric == "l2":
+        return np.sqrt(((a - b) ** 2).sum(axis=2))
+    return np.arccos(np.clip(cosines(features), -1, 1)) / np.pi
+
+
+@pytest.mark.parametrize(
+    ("metric", "backend"),
+    [
+        (metric, backend)
+        for metric in ("angular", "l2", "l1")
+        for backend in ("exact", "cells", "faiss", "nmslib")
+        if metric != "l1" or backend in ("exact", "nmslib")
+    ],
+)
+@pytest.mark.parametrize("shift", [0.0, 100.0])
+def test_metrics(metric, backend, shift):
+    features = clustered(400, dim=6, seed=3) + np.float32(shift if metric != "angular" else 0)
+    graph = knn_graph(features, k=9, metric=metric, backend=backend, device="cpu", threads=1, recall=1.0)
+    assert_row_contract(graph, 400, 9)
+    expected = np.sort(distances_by_hand(features, metric), axis=1)[:, :9]
+    close = np.isclose(graph.dist, expected, rtol=1e-4, atol=1e-5)
+    assert close.mean() > (0.995 if backend == "nmslib" else 0.99999)
+
+
+@pytest.mark.parametrize("metric", ["l1", "l2"])
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e16])
+def test_row_that_a_distance_cannot_use_is_named(metric, value):
+    features = np.zeros((5, 3))
+    assert knn_graph(features, k=2, metric=metric).dist.max() == 0
+    features[3, 1] = value
+    with pytest.raises(ValueError, match="row 3 .*holds NaN, infinity or a value beyond"):
+        knn_graph(features, k=2, metric=metric)
 
 
 @pytest.mark.skipif(not has_cuda(), reason="needs a GPU")
-def test_gpu_gives_the_same_graph_as_the_cpu(monkeypatch):
-    monkeypatch.setattr(exact, "_COLUMNS", 100)
+@pytest.mark.parametrize("backend", ["exact", "cells"])
+def test_gpu_gives_the_same_graph_as_the_cpu(monkeypatch, backend):
+    monkeypatch.setattr(scanning, "_GPU_COLUMNS", 100)
     features = rows_with_ties(0, 400, 16)
-    on_gpu, on_cpu = (knn_graph(features, k=12, backend="exact", device=device) for device in ("cuda", "cpu"))
+    on_gpu, on_cpu = (
+        knn_graph(features, k=12, backend=backend, device=device, recall=1.0) for device in ("cuda", "cpu")
+    )
     np.testing.assert_array_equal(on_gpu.idx, on_cpu.idx)
     np.testing.assert_array_equal(on_gpu.dist, on_cpu.dist)
+
+
+def test_cells_on_torch_give_the_same_graph(monkeypatch):
+    features = clustered(1500)
+    own = {"cells": SMALL}
+    here = knn_graph(features, k=7, backend="cells", device="cpu", recall=0.9, settings=own)
+    monkeypatch.setattr(knn, "choose_device", lambda device: "torch")
+    monkeypatch.setattr(
+        scanning, "scan_torch", lambda q, c, b, p, s, device, scan=scan_torch: scan(q, c, b, p, s, "cpu")
+    )
+    there = knn_graph(features, k=7, backend="cells", recall=0.9, settings=own)
+    assert (here.idx == there.idx).mean() > 0.999
+    np.testing.assert_allclose(here.dist, there.dist, atol=1e-3)
 
 
 def test_graph_does_not_depend_on_the_length_of_rows_nor_on_threads():
@@ -201,7 +409,8 @@ def test_any_proposal_of_a_backend_is_put_right(seed, n, k):
     proposals[rng.random(proposals.shape) < 0.2] = -1
     cosine = cosines(features)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(knn._BACKENDS, "exact", lambda normalized, **_: proposals)
+        proposal = Proposal(normalize(features), np.arange(n), proposals)
+        patch.setitem(knn._BACKENDS, "exact", lambda vectors, **_: [proposal])
         graph = knn_graph(features, k=k, backend="exact", device="cpu")
     assert_row_contract(graph, n, k)
     for i in range(n):
@@ -212,9 +421,9 @@ def test_any_proposal_of_a_backend_is_put_right(seed, n, k):
 def test_backend_gets_its_own_settings_only():
     calls = []
 
-    def spy(normalized, *, k, device, threads, **settings):
+    def spy(vectors, *, k, device, threads, seed, **settings):
         calls.append(settings)
-        return exact.search(normalized, k=k, device=device, threads=threads)
+        return exact.search(vectors, k=k, device=device, threads=threads, seed=seed)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(knn._BACKENDS, "nmslib", spy)
@@ -222,19 +431,29 @@ def test_backend_gets_its_own_settings_only():
     assert calls == [{"M": 32}]
 
 
-@pytest.mark.parametrize(("n", "gpu", "chosen"), [(5, False, "exact"), (6, False, "nmslib"), (6, True, "exact")])
-def test_auto_backend_is_approximate_only_for_many_samples_without_a_gpu(monkeypatch, n, gpu, chosen):
+@pytest.mark.parametrize(
+    ("n", "gpu", "metric", "chosen"),
+    [
+        (5, False, "cosine", "exact"),
+        (6, False, "cosine", "cells"),
+        (6, True, "cosine", "exact"),
+        (6, False, "l1", "exact"),
+        (6, True, "l1", "exact"),
+    ],
+)
+def test_auto_backend_is_approximate_only_for_many_samples_without_a_gpu(monkeypatch, n, gpu, metric, chosen):
     calls = []
-    for backend in ("exact", "nmslib"):
+    for backend in ("exact", "cells"):
 
-        def spy(normalized, *, k, device, threads, backend=backend):
+        def spy(vectors, *, k, device, threads, seed, backend=backend):
             calls.append(backend)
-            return np.tile(np.arange(len(normalized)), (len(normalized), 1))
+            n = len(vectors)
+            return [Proposal(vectors.arranged(), np.arange(n), np.tile(np.arange(n), (n, 1)))]
 
         monkeypatch.setitem(knn._BACKENDS, backend, spy)
     monkeypatch.setattr(knn, "_EXACT_UP_TO", 5)
     monkeypatch.setattr(devices, "cuda_available", lambda: gpu)
-    knn_graph(np.eye(n), k=2)
+    assert knn_graph(np.eye(n), k=2, metric=metric).recall == 1
     assert calls == [chosen]
 
 
@@ -243,10 +462,14 @@ def test_auto_backend_is_approximate_only_for_many_samples_without_a_gpu(monkeyp
     [
         ({"k": 1}, "k must be at least 2 .* not 1"),
         ({"k": -3}, "k must be at least 2 .* not -3"),
-        ({"metric": "euclidean"}, "metric must be 'cosine', not 'euclidean'"),
-        ({"backend": "annoy"}, "backend must be one of auto, exact, nmslib, not 'annoy'"),
+        ({"metric": "euclidean"}, "metric must be one of cosine, angular, l2, l1, not 'euclidean'"),
+        ({"backend": "annoy"}, "backend must be one of auto, cells, exact, faiss, nmslib, not 'annoy'"),
         ({"device": "tpu"}, "device must be auto, cpu or cuda, not 'tpu'"),
         ({"threads": 0}, "threads must be at least 1, not 0"),
+        ({"recall": 0}, "recall must be above 0 and at most 1, not 0"),
+        ({"recall": 1.5}, "recall must be above 0 and at most 1, not 1.5"),
+        ({"metric": "l1", "backend": "cells"}, "backend cells cannot do metric l1; choose exact or nmslib"),
+        ({"settings": {"annoy": {}}}, "settings are by backend .* not for annoy"),
     ],
 )
 def test_bad_arguments_are_named(arguments, sentence):

@@ -35,6 +35,8 @@ def experiment(tmp_path):
     """An evaluation and three jobs' benchmark files; a job that ran twice has two lines."""
     evaluation = {**COUNTS, "pair_accuracy": 0.987, "kept": KEPT, "removed": REMOVED}
     (tmp_path / "evaluation.json").write_text(json.dumps(evaluation))
+    (tmp_path / "knn_a.json").write_text('{"recall": 1.0}')
+    (tmp_path / "knn_b.json").write_text('{"recall": 0.9932}')
     for name, seconds in (("knn_a", [9.0, 1.25]), ("knn_b", [2.5]), ("vote", [4.0])):
         lines = "".join(json.dumps({"s": s, "rule_name": name}) + "\n" for s in seconds)
         (tmp_path / f"{name}.jsonl").write_text(lines)
@@ -45,6 +47,7 @@ def experiment(tmp_path):
         "max_size": 600,
         "step": "0.05",
         "evaluation": tmp_path / "evaluation.json",
+        "knn_recalls": [tmp_path / "knn_a.json", tmp_path / "knn_b.json"],
         "knn_benchmarks": [tmp_path / "knn_a.jsonl", tmp_path / "knn_b.jsonl"],
         "cluster_benchmarks": [tmp_path / "vote.jsonl"],
         "published": None,
@@ -72,7 +75,7 @@ def test_row_holds_every_figure(experiment):
     }
     expected |= {f"kept_{figure}": value for figure, value in KEPT.items()}
     expected |= {f"removed_{figure}": value for figure, value in REMOVED.items()}
-    expected |= {"knn_seconds": 3.75, "cluster_seconds": 4.0, "total_seconds": 7.75}
+    expected |= {"knn_recall": 0.9932, "knn_seconds": 3.75, "cluster_seconds": 4.0, "total_seconds": 7.75}
     assert row == expected | {f"published_{figure}": None for figure in PUBLISHED}
 
 

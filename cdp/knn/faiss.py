@@ -1,0 +1,63 @@
+"""Approximate neighbours by faiss's inverted lists (Johnson, Douze and Jégou, 2017)."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from cdp.knn.exact import SPARE
+from cdp.knn.proposal import Proposal
+from cdp.knn.vectors import Vectors
+
+_BLOCK = 65536  # queries at a time
+
+
+def search(
+    vectors: Vectors, *, k: int, device: str, threads: int, seed: int, cells: int = 1024, probes: int = 8
+) -> Iterator[Proposal]:
+    """Propose ever better neighbours of every sample: with each proposal, twice as many lists are probed.
+
+    Parameters
+    ----------
+    vectors : Vectors
+    k : int, <= n_samples
+    device : str
+        Unused: faiss's CPU build computes on the CPU.
+    threads : int
+    seed : int
+        Of the clustering.
+    cells : int
+        Inverted lists; at most one for 39 samples.
+    probes : int
+        Lists that each sample is compared with, for the first proposal.
+
+    Yields
+    ------
+    Proposal
+        The last one comes from all lists, and is exact.
+    """
+    import faiss
+
+    faiss.omp_set_num_threads(threads)
+    arranged = vectors.arranged()
+    cells = min(cells, max(1, len(vectors) // 39))
+    index = faiss.IndexIVFFlat(
+        faiss.IndexFlat(arranged.shape[1], _metric(vectors)), arranged.shape[1], cells, _metric(vectors)
+    )
+    index.cp.seed = seed
+    index.train(arranged)
+    index.add(arranged)
+    index.nprobe = min(probes, cells)
+    while True:
+        found = np.empty((len(vectors), min(k + SPARE, len(vectors))), np.int32)
+        for start in range(0, len(vectors), _BLOCK):
+            found[start : start + _BLOCK] = index.search(arranged[start : start + _BLOCK], found.shape[1])[1]
+        yield Proposal(arranged, np.arange(len(vectors)), found)
+        if index.nprobe == cells:
+            return
+        index.nprobe = min(2 * index.nprobe, cells)
+
+
+def _metric(vectors: Vectors) -> int:
+    import faiss
+
+    return faiss.METRIC_INNER_PRODUCT if vectors.directions else faiss.METRIC_L2

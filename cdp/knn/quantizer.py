@@ -1,0 +1,99 @@
+"""A coarse quantiser: cells of nearby samples, found and searched through groups of cells."""
+
+from typing import Any, NamedTuple
+
+import numba
+import numpy as np
+
+from cdp.knn.scan import Best, Cells, scan
+
+_ITERATIONS = 5  # of Lloyd's algorithm
+_SAMPLES = 16  # a cell, to train on
+_GROUP_SAMPLES = 128  # a group of cells
+
+
+class Quantizer(NamedTuple):
+    """Centroids of cells, in groups around centroids of their own."""
+
+    groups: Cells  # one cell of all the groups' centroids
+    centroids: Cells  # those of the cells, by group
+
+    def nearest_cells(self, vectors: np.ndarray, count: int, *, n_groups: int, device: str, threads: int) -> np.ndarray:
+        """The `count` nearest cells of each vector among those of its `n_groups` nearest groups.
+
+        Returns
+        -------
+        ndarray of shape (n_vectors, count), int32
+            Nearest first; -1 where those groups have fewer.
+        """
+        groups = _nearest(vectors, self.groups, min(n_groups, len(self.groups.vectors)), device, threads)
+        best = Best.none(len(vectors), count)
+        scan(vectors, self.centroids, best, probes=groups, device=device, threads=threads)
+        return best.found
+
+
+def train(sample: np.ndarray, n_cells: int, *, generator: np.random.Generator, device: str, threads: int) -> Quantizer:
+    """k-means in two levels: groups, about the square root of `n_cells`; cells in each of them.
+
+    Parameters
+    ----------
+    sample : ndarray of shape (n, dim), float32
+    n_cells : int, <= n
+    """
+    n_groups = max(1, round(n_cells**0.5))
+    few = sample[generator.permutation(len(sample))[: n_groups * _GROUP_SAMPLES]]
+    groups = Cells.of(_k_means(few, n_groups, generator, device, threads))
+    group_of = _nearest(sample, groups, 1, device, threads)[:, 0]
+    centroids = np.vstack(
+        [
+            _k_means(members, max(1, round(len(members) * n_cells / len(sample))), generator, "cpu", threads)
+            for members in (sample[group_of == group] for group in range(n_groups))
+            if len(members)
+        ]
+    )
+    quantizer = _grouped(groups, centroids, device, threads)
+    cell_of = quantizer.nearest_cells(sample, 1, n_groups=8, device=device, threads=threads)[:, 0]
+    _move_to_means(quantizer.centroids.vectors, sample, cell_of)
+    return _grouped(groups, quantizer.centroids.vectors, device, threads)
+
+
+def training_size(n_cells: int) -> int:
+    """Samples to train that many cells on."""
+    return n_cells * _SAMPLES
+
+
+def _grouped(groups: Cells, centroids: np.ndarray, device: str, threads: int) -> Quantizer:
+    group_of = _nearest(centroids, groups, 1, device, threads)[:, 0]
+    order = np.argsort(group_of, kind="stable")
+    starts = np.searchsorted(group_of[order], np.arange(len(groups.vectors) + 1))
+    return Quantizer(groups, Cells.of(centroids[order], starts))
+
+
+def _k_means(
+    vectors: np.ndarray, n_clusters: int, generator: np.random.Generator, device: str, threads: int
+) -> np.ndarray:
+    centroids = vectors[generator.permutation(len(vectors))[:n_clusters]]
+    for _ in range(_ITERATIONS):
+        _move_to_means(centroids, vectors, _nearest(vectors, Cells.of(centroids), 1, device, threads)[:, 0])
+    return centroids
+
+
+def _nearest(vectors: np.ndarray, centroids: Cells, count: int, device: str, threads: int) -> Any:
+    best = Best.none(len(vectors), count)
+    scan(vectors, centroids, best, device=device, threads=threads)
+    return best.found
+
+
+@numba.njit(cache=True)
+def _move_to_means(centroids, vectors, cluster):  # type: ignore[no-untyped-def]
+    """Replace each centroid that has members by their mean."""
+    sums = np.zeros(centroids.shape)
+    counts = np.zeros(len(centroids), np.int64)
+    for i in range(len(vectors)):
+        counts[cluster[i]] += 1
+        for d in range(vectors.shape[1]):
+            sums[cluster[i], d] += vectors[i, d]
+    for c in range(len(centroids)):
+        if counts[c] > 0:
+            for d in range(centroids.shape[1]):
+                centroids[c, d] = sums[c, d] / counts[c]

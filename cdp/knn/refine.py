@@ -1,0 +1,102 @@
+"""Neighbours of neighbours: what a search by cells missed across their borders."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numba
+import numpy as np
+
+from cdp.knn.scan import Best, Cells, offer
+
+_BLOCK = 4096  # samples a task
+_MIDDLES = 20  # samples that list this one, looked at beside those that it lists
+
+
+def refine(cells: Cells, best: Best, *, k: int, home: np.ndarray, probes: np.ndarray, threads: int) -> Best:
+    """Compare each sample with its neighbours' neighbours, but those in cells that it has probed.
+
+    Parameters
+    ----------
+    cells : Cells
+        The samples.
+    best : Best
+        What was found for each.
+    k : int
+        Neighbours of a sample that are looked at, the sample itself included.
+    home : ndarray of shape (n_samples,), int32
+        Each sample's cell.
+    probes : ndarray of shape (n_samples, p), int32
+        The cells that it was compared with.
+    threads : int
+        The result does not depend on them.
+
+    Returns
+    -------
+    Best
+    """
+    starts, listed_by = _listed_by(best.found, min(k, best.found.shape[1]))
+    refined = Best(best.scores.copy(), best.found.copy())
+
+    def task(start: int) -> None:
+        stop = min(start + _BLOCK, len(home))
+        _refine(start, stop, cells.vectors, cells.half, home, probes, k, starts, listed_by, *best, *refined)
+
+    with ThreadPoolExecutor(threads) as pool:
+        for _ in pool.map(task, range(0, len(home), _BLOCK)):
+            pass
+    return refined
+
+
+@numba.njit(nogil=True, cache=True)
+def _listed_by(found, k):  # type: ignore[no-untyped-def]
+    """The samples that have each sample among their k best: where each begins, and all of them."""
+    starts = np.zeros(len(found) + 1, np.int64)
+    for i in range(len(found)):
+        for j in found[i, :k]:
+            if j >= 0:
+                starts[j + 1] += 1
+    starts = np.cumsum(starts)
+    free = starts[:-1].copy()
+    listed_by = np.empty(starts[-1], np.int32)
+    for i in range(len(found)):
+        for j in found[i, :k]:
+            if j >= 0:
+                listed_by[free[j]] = i
+                free[j] += 1
+    return starts, listed_by
+
+
+@numba.njit(nogil=True, cache=True)
+def _refine(  # type: ignore[no-untyped-def]
+    first, last, vectors, half, home, probes, k, starts, listed_by, scores, found, new_scores, new_found
+):
+    seen_by = np.full(len(home), -1, np.int32)
+    probed_by = np.full(home.max() + 1, -1, np.int32)
+    for i in range(first, last):
+        seen_by[i] = i
+        for j in found[i]:
+            if j >= 0:
+                seen_by[j] = i
+        for cell in probes[i]:
+            if cell >= 0:
+                probed_by[cell] = i
+        for middles in (found[i, :k], listed_by[starts[i] : min(starts[i + 1], starts[i] + _MIDDLES)]):
+            for middle in middles:
+                if middle < 0:
+                    break
+                for j in found[middle, :k]:
+                    if j < 0:
+                        break
+                    if seen_by[j] == i or probed_by[home[j]] == i:
+                        continue
+                    seen_by[j] = i
+                    score = _product(vectors[i], vectors[j]) - half[j]
+                    if score > new_scores[i, -1]:
+                        offer(score, j, new_scores[i], new_found[i])
+
+
+@numba.njit(nogil=True, cache=True, fastmath=True)
+def _product(a, b):  # type: ignore[no-untyped-def]
+    total = np.float32(0)
+    for d in range(len(a)):
+        total += a[d] * b[d]
+    return total

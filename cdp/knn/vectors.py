@@ -1,0 +1,83 @@
+"""Features as a search sees them: float32, normalised where the metric asks for it, read block by block."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from cdp.features import check_rows, normalize
+
+METRICS = ("cosine", "angular", "l2", "l1")
+_BLOCK = 65536  # rows read at a time
+_LARGEST = 1e15  # squares of larger values leave float32
+
+
+class Vectors:
+    """The vectors to search, held as they are stored until they are asked for.
+
+    Parameters
+    ----------
+    features : array of shape (n_samples, dim)
+        Any float or integer type; may be memory-mapped.
+    metric : {"cosine", "angular", "l2", "l1"}
+        For the first two, vectors are scaled to length 1.
+
+    Raises
+    ------
+    ValueError
+        For an unknown metric, or a row that holds NaN, infinity or what the metric cannot use.
+    """
+
+    def __init__(self, features: np.ndarray, metric: str) -> None:
+        if metric not in METRICS:
+            raise ValueError(f"metric must be one of {', '.join(METRICS)}, not {metric!r}")
+        self.features = np.asanyarray(features)
+        self.metric = metric
+        self.directions = metric in ("cosine", "angular")
+        if self.directions:
+            check_rows(self.features)
+        else:
+            _check_finite(self.features)
+        self.origin = np.zeros(self.features.shape[1], np.float32)
+        if metric == "l2":  # near the origin, differences of squares keep their digits
+            self.origin = self.take(np.arange(0, len(self), max(1, len(self) // 10_000))).mean(axis=0)
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    def take(self, rows: np.ndarray | slice) -> np.ndarray:
+        """Some of the vectors; float32 (number of rows, dim), C-contiguous."""
+        chosen = self.features[rows]
+        if self.directions:
+            return normalize(chosen)
+        return np.subtract(chosen, self.origin, dtype=np.float32)
+
+    def blocks(self) -> Iterator[tuple[slice, np.ndarray]]:
+        """All vectors, some at a time, each time with their place."""
+        for start in range(0, len(self), _BLOCK):
+            place = slice(start, min(start + _BLOCK, len(self)))
+            yield place, self.take(place)
+
+    def arranged(self, order: np.ndarray | None = None) -> np.ndarray:
+        """All vectors in one array, in that order of samples; as stored by default."""
+        if order is None:
+            return self.take(slice(None))
+        place_of = np.empty(len(order), np.int64)
+        place_of[order] = np.arange(len(order))
+        arranged = np.empty(self.features.shape, np.float32)
+        for place, block in self.blocks():
+            arranged[place_of[place]] = block
+        return arranged
+
+
+def _check_finite(features: np.ndarray) -> None:
+    if features.ndim != 2 or features.dtype.kind not in "fiu":
+        raise ValueError(f"features must be real numbers, samples x dim, not {features.dtype} of {features.shape}")
+    for start in range(0, len(features), _BLOCK):
+        largest = np.abs(features[start : start + _BLOCK]).max(axis=1, initial=0)
+        bad = np.flatnonzero(~(largest <= _LARGEST))
+        if len(bad):
+            row = bad[0]
+            raise ValueError(
+                f"features: row {start + row} (counted from 0) holds NaN, infinity or a value beyond {_LARGEST:g}; "
+                "remove or re-extract that sample, or scale all features down"
+            )
