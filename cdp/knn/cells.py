@@ -63,13 +63,15 @@ def search(
     ranked = ranked[samples]
     home = ranked[:, 0].copy()
     cells = Cells.of(vectors.arranged(samples), np.searchsorted(home, np.arange(n_cells + 1)))
-    best = Best.none(len(vectors), min(k + SPARE, len(vectors)))
-    probed: np.ndarray | None = None
+    scanned = Best.none(len(vectors), min(k + SPARE, len(vectors)))
+    probed = np.empty((len(vectors), 0), np.int32)
     while True:
         if probes > ranked.shape[1]:
             ranked = _rank(quantizer, cells.vectors, min(2 * probes, n_cells), device, threads)
-        skip, probed = probed, np.ascontiguousarray(ranked[:, :probes])
-        scan(cells.vectors, cells, best, probes=probed, skip=skip, device=device, threads=threads)
+        nearest = np.ascontiguousarray(ranked[:, :probes])
+        scan(cells.vectors, cells, scanned, probes=nearest, skip=probed, device=device, threads=threads)
+        probed = np.hstack([probed, nearest])
+        best = scanned
         for _ in range(_REFINEMENTS):
             best = refine(cells, best, k=k, home=home, probes=probed, threads=threads)
         yield Proposal(cells.vectors, samples, best.found)
