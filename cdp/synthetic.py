@@ -22,9 +22,9 @@ _KNEE = 20  # dimensions before the spectrum falls; about 50 are then effective
 _SIZE_DEVIATION = 0.7  # of the logarithm of an identity's size
 _AXIS = 0.8  # lengths, that of a centre being 1
 _BIAS = 0.4
-_NOISE = 0.8  # occlusion and error together, in a sample of middling blur
-_OCCLUSION = 0.75  # share of the length of the noise that all models see
-_BLUR_DEVIATION = 0.4  # of the logarithm of blur
+_NOISE = 0.75  # occlusion and error together, in a sample of middling blur
+_OCCLUSION = 0.8  # share of the length of the noise that all models see
+_BLUR_DEVIATION = 0.5  # of the logarithm of blur
 
 
 def synthetic_labels(*, samples: int, identities: int, outliers: float = 0.0, seed: int = 0) -> np.ndarray:

@@ -62,7 +62,7 @@ def feature_file(name, model):
         fail(f"data set {name!r} has no model {model!r}; it has: {', '.join(dataset_entry(name)['models'])}")
     stem = f"{data_folder(name)}/features/{model}"
     if "synthetic" in dataset_entry(name):
-        return f"{stem}.npy"
+        return made_file(f"{stem}.npy")
     present = [path for path in (f"{stem}.npy", f"{stem}.bin") if os.path.exists(path)]
     if len(present) == 2:
         fail(f"both {present[0]} and {present[1]} exist; remove the one that is not meant")
@@ -101,7 +101,9 @@ def reference_of(name):
 def labels_of(name):
     """meta.txt as a list of none or one file."""
     path = f"{data_folder(name)}/meta.txt"
-    return [path] if "synthetic" in dataset_entry(name) or os.path.exists(path) else []
+    if "synthetic" in dataset_entry(name):
+        return [made_file(path)]
+    return [path] if os.path.exists(path) else []
 
 
 def required_labels(name, purpose):
@@ -118,12 +120,24 @@ def synthetic_names():
     return "|".join(f"(?<=/{kind}/){re.escape(name)}" for kind, name in made) or "(?!)"
 
 
+def made_file(path):
+    """A file of a synthetic data set, whether or not it is there yet; one without its job's log is the user's."""
+    if os.path.exists(path) and not os.path.exists(Path(path).with_suffix(".log")):
+        fail(f"{path} is there but was not made here; move it away, or remove `synthetic` from its data set to use it")
+    return path
+
+
+def synthetic_identities(wildcards):
+    """The part of a synthetic data set's settings that its labels depend on."""
+    labels_of(wildcards.dataset)
+    return settings("datasets", wildcards.dataset, "synthetic", without=["dim", "family", "likeness", "models"])
+
+
 def synthetic_model(wildcards):
     """The part of a synthetic data set's settings that one model's features depend on."""
     feature_file(wildcards.dataset, wildcards.model)
     part = settings("datasets", wildcards.dataset, "synthetic", without=["samples", "outliers", "models"])
-    errors = config["datasets"][wildcards.dataset]["synthetic"]["models"]
-    return part | {"error": errors[wildcards.model]}
+    return part | {"error": dataset_entry(wildcards.dataset)["synthetic"]["models"][wildcards.model]}
 
 
 def committee_knn(wildcards):

@@ -81,7 +81,7 @@ rule synthetic_labels:
     resources:
         mem_mb=1000,
     params:
-        settings=lambda w: settings("datasets", w.dataset, "synthetic", without=["dim", "family", "likeness", "models"]),
+        settings=synthetic_identities,
         source=source_hash("synthetic_labels.py"),
     message:
         "{wildcards.dataset}: draw the identities of its samples"
@@ -105,7 +105,7 @@ rule synthetic:
     resources:
         mem_mb=1500,
     params:
-        settings=lambda w: synthetic_model(w),
+        settings=synthetic_model,
         source=source_hash("synthetic.py"),
     message:
         "{wildcards.dataset}: make the features of {wildcards.model}"

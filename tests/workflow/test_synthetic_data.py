@@ -78,15 +78,15 @@ def test_only_the_declared_folder(made):
     assert "MissingRuleException" in done.stdout
 
 
-def test_files_that_are_there_stay(made):
-    """They may be the user's: Snakemake has no record of having made them."""
-    folder = made / "data/unlabeled/tiny/features"
-    folder.mkdir(parents=True)
-    (folder.parent / "meta.txt").write_text("0\n" * 300 + "1\n" * 300)
-    np.save(folder / "a.npy", np.random.default_rng(0).normal(size=(600, 32)))
-    before = (folder / "a.npy").read_bytes()
-    snakemake(made, "results/tiny/knn/a_k15.npz")
-    assert (folder / "a.npy").read_bytes() == before
+@pytest.mark.parametrize("file", ["features/a.npy", "meta.txt"])
+@pytest.mark.parametrize("target", ["results/tiny/table.md", "itself"])
+def test_files_of_the_user_are_never_replaced(file, target, made):
+    path = made / "data/unlabeled/tiny" / file
+    path.parent.mkdir(parents=True)
+    path.write_text("the user's")
+    sentence = refusal(made, "--forceall", f"data/unlabeled/tiny/{file}" if target == "itself" else target)
+    assert f"{file} is there but was not made here; move it away" in sentence
+    assert path.read_text() == "the user's"
 
 
 def test_unknown_model_in_a_path(made):
