@@ -1,9 +1,10 @@
 """Stage files: written whole or not at all, and read with an error that names the file."""
 
 import csv
+import itertools
 import os
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,17 @@ def save_array(path: str | os.PathLike[str], array: np.ndarray) -> None:
     """Write one array to a .npy file."""
     with atomic_path(path) as temporary, open(temporary, "wb") as file:
         np.save(file, array, allow_pickle=False)
+
+
+def save_blocks(path: str | os.PathLike[str], blocks: Iterable[np.ndarray], *, shape: tuple[int, int]) -> None:
+    """Write the rows of an array of that shape, which come in blocks, to a .npy file."""
+    blocks = iter(blocks)
+    with atomic_path(path) as temporary, open(temporary, "wb") as file:
+        first = next(blocks)
+        header = {"shape": shape, "fortran_order": False, "descr": np.lib.format.dtype_to_descr(first.dtype)}
+        np.lib.format.write_array_header_1_0(file, header)
+        for block in itertools.chain([first], blocks):
+            file.write(np.ascontiguousarray(block).data)
 
 
 def load_array(path: str | os.PathLike[str]) -> np.ndarray:

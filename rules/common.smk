@@ -57,10 +57,12 @@ def data_folder(name):
 
 
 def feature_file(name, model):
-    """M.npy or M.bin, whichever the user has; a missing one ends the run with what to do."""
+    """M.npy or M.bin, whichever the user has (a synthetic set is made as M.npy); a missing one ends the run with what to do."""
     if model not in dataset_entry(name)["models"]:
         fail(f"data set {name!r} has no model {model!r}; it has: {', '.join(dataset_entry(name)['models'])}")
     stem = f"{data_folder(name)}/features/{model}"
+    if "synthetic" in dataset_entry(name):
+        return made_file(f"{stem}.npy")
     present = [path for path in (f"{stem}.npy", f"{stem}.bin") if os.path.exists(path)]
     if len(present) == 2:
         fail(f"both {present[0]} and {present[1]} exist; remove the one that is not meant")
@@ -86,7 +88,12 @@ def dim_of(name, model):
 
 
 def reference_of(name):
-    """The features with which those of the other models must agree in number, and their columns."""
+    """The features with which those of the other models must agree in number, and their columns.
+
+    Those of a synthetic set agree as they are made, and need not be there yet.
+    """
+    if "synthetic" in dataset_entry(name):
+        return {"dim": None, "path": None}
     model = dataset_entry(name)["models"][0]
     return {"dim": dim_of(name, model), "path": feature_file(name, model)}
 
@@ -94,6 +101,8 @@ def reference_of(name):
 def labels_of(name):
     """meta.txt as a list of none or one file."""
     path = f"{data_folder(name)}/meta.txt"
+    if "synthetic" in dataset_entry(name):
+        return [made_file(path)]
     return [path] if os.path.exists(path) else []
 
 
@@ -103,6 +112,32 @@ def required_labels(name, purpose):
             f"{data_folder(name)}/meta.txt is missing, but {purpose} needs the labels of {name}; write one integer a sample"
         )
     return labels_of(name)
+
+
+def synthetic_names():
+    """A wildcard's constraint: the data sets that are made, each in its own folder. Of others the files are the user's."""
+    made = ((entry["kind"], name) for name, entry in config["datasets"].items() if "synthetic" in entry)
+    return "|".join(f"(?<=/{kind}/){re.escape(name)}" for kind, name in made) or "(?!)"
+
+
+def made_file(path):
+    """A file of a synthetic data set, whether or not it is there yet; one without its job's log is the user's."""
+    if os.path.exists(path) and not os.path.exists(Path(path).with_suffix(".log")):
+        fail(f"{path} is there but was not made here; move it away, or remove `synthetic` from its data set to use it")
+    return path
+
+
+def synthetic_identities(wildcards):
+    """The part of a synthetic data set's settings that its labels depend on."""
+    labels_of(wildcards.dataset)
+    return settings("datasets", wildcards.dataset, "synthetic", without=["dim", "family", "likeness", "models"])
+
+
+def synthetic_model(wildcards):
+    """The part of a synthetic data set's settings that one model's features depend on."""
+    feature_file(wildcards.dataset, wildcards.model)
+    part = settings("datasets", wildcards.dataset, "synthetic", without=["samples", "outliers", "models"])
+    return part | {"error": dataset_entry(wildcards.dataset)["synthetic"]["models"][wildcards.model]}
 
 
 def committee_knn(wildcards):

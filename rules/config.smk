@@ -6,6 +6,7 @@ given with --configfile or on the command line with --config, which win over the
 
 import difflib
 import functools
+import math
 import re
 from pathlib import Path
 
@@ -120,6 +121,7 @@ def unknown(what, known):
 def check_dataset(name, dataset, config):
     """What a schema cannot say: references between keys, and ranges that depend on the strategy."""
     at = f"datasets.{name}"
+    check_synthetic(at, dataset)
     labeled = dataset.get("labeled")
     if dataset["kind"] == "labeled":
         require(
@@ -150,6 +152,29 @@ def check_dataset(name, dataset, config):
             experiment,
             f"it repeats experiments[{dataset['experiments'].index(experiment)}]; remove one",
         )
+
+
+def check_synthetic(at, dataset):
+    """Fill in the models of a synthetic data set; what its entry makes must fit together."""
+    synthetic = dataset.get("synthetic")
+    if synthetic is None:
+        require("models" in dataset, f"{at}.models", None, "name the models whose features you have")
+        return
+    for key in ("dim", "source"):
+        require(key not in dataset, f"{at}.{key}", dataset.get(key), "the data are synthetic; remove it")
+    errors = synthetic["models"]
+    for model in dataset.setdefault("models", list(errors)):
+        require(model in errors, f"{at}.models", model, f"give it an error in {at}.synthetic.models, or remove it")
+    numbers = {key: synthetic[key] for key in ("outliers", "likeness")} | {f"models.{m}": e for m, e in errors.items()}
+    for key, value in numbers.items():
+        require(math.isfinite(value), f"{at}.synthetic.{key}", value, "it must be a number")
+    most = synthetic["samples"] - round(synthetic["outliers"] * synthetic["samples"])
+    require(
+        synthetic["identities"] <= most,
+        f"{at}.synthetic.identities",
+        synthetic["identities"],
+        f"it must be at most {most}, the number of samples without outliers",
+    )
 
 
 def check_decimal(key, value, fits, range_text):

@@ -1,7 +1,8 @@
-"""What users bring: checked first; the published archive can be fetched.
+"""What users bring: checked first; the published archive can be fetched, synthetic data sets are made.
 
 Reads data/KIND/D/{features/M.npy|.bin, list.txt, meta.txt}; makes results/D/features/M.json (samples, dim).
 Where asked for, fills data/ from the published archive; makes results/fetch_emore.txt (path and size of each file).
+Of data sets with a `synthetic` entry, and only of these, makes data/KIND/D/{meta.txt, features/M.npy}.
 """
 
 
@@ -64,3 +65,49 @@ rule fetch_emore:
         "download and unpack the published data sets"
     script:
         "../scripts/fetch_emore.py"
+
+
+rule synthetic_labels:
+    """The identities of a synthetic data set's samples."""
+    output:
+        "data/{kind}/{dataset}/meta.txt",
+    log:
+        "data/{kind}/{dataset}/meta.log",
+    benchmark:
+        "data/{kind}/{dataset}/meta.benchmark.jsonl"
+    wildcard_constraints:
+        dataset=synthetic_names(),
+    threads: 1
+    resources:
+        mem_mb=1000,
+    params:
+        settings=synthetic_identities,
+        source=source_hash("synthetic_labels.py"),
+    message:
+        "{wildcards.dataset}: draw the identities of its samples"
+    script:
+        "../scripts/synthetic_labels.py"
+
+
+rule synthetic:
+    """A model's features of a synthetic data set."""
+    input:
+        "data/{kind}/{dataset}/meta.txt",
+    output:
+        "data/{kind}/{dataset}/features/{model}.npy",
+    log:
+        "data/{kind}/{dataset}/features/{model}.log",
+    benchmark:
+        "data/{kind}/{dataset}/features/{model}.benchmark.jsonl"
+    wildcard_constraints:
+        dataset=synthetic_names(),
+    threads: 4
+    resources:
+        mem_mb=1500,
+    params:
+        settings=synthetic_model,
+        source=source_hash("synthetic.py"),
+    message:
+        "{wildcards.dataset}: make the features of {wildcards.model}"
+    script:
+        "../scripts/synthetic.py"

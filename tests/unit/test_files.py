@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cdp.files import atomic_path, load_array, load_arrays, save_array, save_arrays, write_csv, write_text
+from cdp.files import atomic_path, load_array, load_arrays, save_array, save_arrays, save_blocks, write_csv, write_text
 
 IDX = np.arange(12, dtype=np.int32).reshape(4, 3)
 DIST = np.array([0, 0.5, np.inf], np.float32)
@@ -194,3 +194,11 @@ def test_missing_file_is_named(tmp_path):
     for load in (lambda path: load_arrays(path, "idx"), load_array):
         with pytest.raises(FileNotFoundError, match=r"none\.npz"):
             load(tmp_path / "none.npz")
+
+
+def test_blocks_become_one_array(tmp_path):
+    blocks = (np.full((rows, 3), rows, np.float16) for rows in (4, 4, 1))
+    save_blocks(tmp_path / "x.npy", blocks, shape=(9, 3))
+    assert names(tmp_path) == ["x.npy"]
+    expected = np.repeat(np.float16([4, 4, 1]), [4, 4, 1])[:, None].repeat(3, 1)
+    np.testing.assert_array_equal(np.load(tmp_path / "x.npy"), expected, strict=True)
