@@ -78,8 +78,8 @@ def knn_graph(
     seed : int
         Of the quantisers' training, and of the sample on which recall is measured.
     recall : float in (0, 1], optional
-        An approximate backend searches harder and harder until this recall is measured, by a margin of one
-        standard error. None: as its settings say.
+        An approximate backend searches harder and harder until this recall is measured. None: as its settings
+        say.
     settings : mapping, optional
         Settings of backends by backend name, such as ``{"nmslib": {"M": 32, "ef_search": 400}}``.
 
@@ -125,8 +125,8 @@ def _good_enough(proposals: Any, sample: RecallSample | None, target: float | No
     for proposal in proposals:
         if sample is None:
             break
-        reached, error = sample.measure(proposal)
-        if target is None or reached - error >= target or reached == 1:
+        reached = sample.measure(proposal)
+        if target is None or reached >= target:
             break
     else:
         warnings.warn(

@@ -3,7 +3,8 @@
 Every sample is both query and data: samples lie sorted by cell, so that all samples that probe a cell
 are compared with all that lie in it by one matrix product. Cells hold a fixed number of samples,
 whatever the number of all, and are themselves found through groups of cells, so the work
-grows hardly faster than the number of samples.
+grows hardly faster than the number of samples. Most samples find their neighbours in few cells; those
+that do not are known by what changes when more is looked at, and just they are searched further.
 """
 
 from collections.abc import Iterator
@@ -12,12 +13,14 @@ import numpy as np
 
 from cdp.knn.exact import SPARE
 from cdp.knn.proposal import Proposal
-from cdp.knn.quantizer import Quantizer, train, training_size
+from cdp.knn.quantizer import train, training_size
 from cdp.knn.refine import refine
-from cdp.knn.scan import Best, Cells, scan
+from cdp.knn.scan import Best, Cells, merge, scan
 from cdp.knn.vectors import Vectors
 
 _REFINEMENTS = 2
+_BLOCK = 65536  # samples searched further at a time
+_GROWTH = 4  # of the probes, from one proposal to the next
 
 
 def search(
@@ -30,7 +33,10 @@ def search(
     cell_size: int = 64,
     probes: int = 8,
 ) -> Iterator[Proposal]:
-    """Propose ever better neighbours of every sample: with each proposal, twice as many cells are probed.
+    """Propose ever better neighbours of every sample.
+
+    With each proposal, those samples whose neighbours changed since the one before (or, if there are none,
+    all samples) are compared with four times as many cells.
 
     Parameters
     ----------
@@ -56,32 +62,30 @@ def search(
     sample = generator.permutation(len(vectors))[: training_size(n_cells)]
     quantizer = train(vectors.take(np.sort(sample)), n_cells, generator=generator, device=device, threads=threads)
     n_cells = len(quantizer.centroids.vectors)
-    ranked = np.empty((len(vectors), min(2 * probes, n_cells)), np.int32)
+    probed = np.empty((len(vectors), min(probes, n_cells)), np.int32)
     for place, block in vectors.blocks():
-        ranked[place] = _rank(quantizer, block, ranked.shape[1], device, threads)
-    samples = np.argsort(ranked[:, 0], kind="stable")
-    ranked = ranked[samples]
-    home = ranked[:, 0].copy()
+        probed[place] = quantizer.nearest_cells(block, probed.shape[1], device=device, threads=threads)
+    samples = np.argsort(probed[:, 0], kind="stable")
+    probed = probed[samples]
+    home = probed[:, 0].copy()
     cells = Cells.of(vectors.arranged(samples), np.searchsorted(home, np.arange(n_cells + 1)))
-    scanned = Best.none(len(vectors), min(k + SPARE, len(vectors)))
-    probed = np.empty((len(vectors), 0), np.int32)
+    best = Best.none(len(vectors), min(k + SPARE, len(vectors)))
+    scan(cells.vectors, cells, best, probes=probed, device=device, threads=threads)
+    before = best.found
+    active = np.arange(len(vectors))
     while True:
-        if probes > ranked.shape[1]:
-            ranked = _rank(quantizer, cells.vectors, min(2 * probes, n_cells), device, threads)
-        nearest = np.ascontiguousarray(ranked[:, :probes])
-        scan(cells.vectors, cells, scanned, probes=nearest, skip=probed, device=device, threads=threads)
-        probed = np.hstack([probed, nearest])
-        best = scanned
         for _ in range(_REFINEMENTS):
             best = refine(cells, best, k=k, home=home, probes=probed, threads=threads)
         yield Proposal(cells.vectors, samples, best.found)
-        if probes >= n_cells:
+        if probes >= n_cells and len(active) == len(vectors):
             return
-        probes *= 2
-
-
-def _rank(quantizer: Quantizer, vectors: np.ndarray, count: int, device: str, threads: int) -> np.ndarray:
-    """The `count` nearest cells of each vector, of half as many groups; of all where all cells are asked for."""
-    all_groups = len(quantizer.groups.vectors)
-    n_groups = all_groups if count >= len(quantizer.centroids.vectors) else min(count // 2, all_groups)
-    return quantizer.nearest_cells(vectors, count, n_groups=n_groups, device=device, threads=threads)
+        changed = np.flatnonzero((best.found[:, :k] != before[:, :k]).any(axis=1))
+        active, before = changed if len(changed) else np.arange(len(vectors)), best.found
+        probes = min(_GROWTH * probes, n_cells)
+        best = Best(best.scores.copy(), best.found.copy())
+        for start in range(0, len(active), _BLOCK):
+            rows = active[start : start + _BLOCK]
+            further = Best.none(len(rows), best.found.shape[1])
+            nearest = quantizer.nearest_cells(cells.vectors[rows], probes, device=device, threads=threads)
+            scan(cells.vectors[rows], cells, further, probes=nearest, device=device, threads=threads)
+            merge(*best, rows, *further)

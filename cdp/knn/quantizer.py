@@ -18,15 +18,17 @@ class Quantizer(NamedTuple):
     groups: Cells  # one cell of all the groups' centroids
     centroids: Cells  # those of the cells, by group
 
-    def nearest_cells(self, vectors: np.ndarray, count: int, *, n_groups: int, device: str, threads: int) -> np.ndarray:
-        """The `count` nearest cells of each vector among those of its `n_groups` nearest groups.
+    def nearest_cells(self, vectors: np.ndarray, count: int, *, device: str, threads: int) -> np.ndarray:
+        """The `count` nearest cells of each vector among those of its nearest groups, as many (but 8 at least).
 
         Returns
         -------
         ndarray of shape (n_vectors, count), int32
             Nearest first; -1 where those groups have fewer.
         """
-        groups = _nearest(vectors, self.groups, min(n_groups, len(self.groups.vectors)), device, threads)
+        all_groups = len(self.groups.vectors)
+        n_groups = all_groups if count == len(self.centroids.vectors) else min(max(count, 8), all_groups)
+        groups = _nearest(vectors, self.groups, n_groups, device, threads)
         best = Best.none(len(vectors), count)
         scan(vectors, self.centroids, best, probes=groups, device=device, threads=threads)
         return best.found
@@ -52,7 +54,7 @@ def train(sample: np.ndarray, n_cells: int, *, generator: np.random.Generator, d
         ]
     )
     quantizer = _grouped(groups, centroids, device, threads)
-    cell_of = quantizer.nearest_cells(sample, 1, n_groups=8, device=device, threads=threads)[:, 0]
+    cell_of = quantizer.nearest_cells(sample, 1, device=device, threads=threads)[:, 0]
     _move_to_means(quantizer.centroids.vectors, sample, cell_of)
     return _grouped(groups, quantizer.centroids.vectors, device, threads)
 

@@ -64,7 +64,6 @@ def scan(
     best: Best,
     *,
     probes: np.ndarray | None = None,
-    skip: np.ndarray | None = None,
     manhattan: bool = False,
     device: str = "cpu",
     threads: int = 1,
@@ -80,8 +79,6 @@ def scan(
         Updated in place. Of equal scores those in earlier positions win.
     probes : ndarray of shape (n_queries, p), int32, optional
         Different cells in each row, -1 for none; default the first cell.
-    skip : ndarray of shape (n_queries, s), int32, optional
-        Cells that were probed before and are left out.
     manhattan : bool
         Score by the negative sum of absolute differences; on the CPU only.
     device : {"cpu", "cuda"}
@@ -96,14 +93,12 @@ def scan(
     """
     if probes is None:
         probes = np.zeros((len(queries), 1), np.int32)
-    if skip is None:
-        skip = np.empty((len(queries), 0), np.int32)
     if device != "cpu":
-        return scan_torch(queries, cells, best, probes, skip, device)
+        return scan_torch(queries, cells, best, probes, device)
 
     def task(start: int) -> None:
         part = slice(start, start + block)
-        _scan(queries[part], *cells, best.scores[part], best.found[part], probes[part], skip[part], manhattan)
+        _scan(queries[part], *cells, best.scores[part], best.found[part], probes[part], manhattan)
 
     with ThreadPoolExecutor(threads) as pool:
         for _ in pool.map(task, range(0, len(queries), block)):
@@ -117,8 +112,8 @@ def half_squares(vectors: np.ndarray) -> np.ndarray:
 
 
 @numba.njit(nogil=True, cache=True)
-def _scan(queries, vectors, half, starts, scores, found, probes, skip, manhattan):  # type: ignore[no-untyped-def]
-    rows, ends = _rows_by_cell(probes, skip, len(starts) - 1)
+def _scan(queries, vectors, half, starts, scores, found, probes, manhattan):  # type: ignore[no-untyped-def]
+    rows, ends = _rows_by_cell(probes, len(starts) - 1)
     for cell in range(len(starts) - 1):
         first = ends[cell - 1] if cell else 0
         if first == ends[cell] or starts[cell] == starts[cell + 1]:
@@ -138,30 +133,21 @@ def _scan(queries, vectors, half, starts, scores, found, probes, skip, manhattan
 
 
 @numba.njit(nogil=True, cache=True)
-def _rows_by_cell(probes, skip, n_cells):  # type: ignore[no-untyped-def]
-    """Rows that probe each cell and do not skip it, and where those of each cell end."""
+def _rows_by_cell(probes, n_cells):  # type: ignore[no-untyped-def]
+    """Rows that probe each cell, and where those of each cell end."""
     ends = np.zeros(n_cells + 1, np.int64)
     for row in range(len(probes)):
         for cell in probes[row]:
-            if cell >= 0 and not contains(skip[row], cell):
+            if cell >= 0:
                 ends[cell + 1] += 1
     ends = np.cumsum(ends)
     rows = np.empty(ends[-1], np.int64)
     for row in range(len(probes)):
         for cell in probes[row]:
-            if cell >= 0 and not contains(skip[row], cell):
+            if cell >= 0:
                 rows[ends[cell]] = row
                 ends[cell] += 1
     return rows, ends[:-1]
-
-
-@numba.njit(nogil=True, cache=True)
-def contains(values, value):  # type: ignore[no-untyped-def]
-    """Whether `value` is among `values`."""
-    for other in values:  # noqa: SIM110
-        if other == value:
-            return True
-    return False
 
 
 @numba.njit(nogil=True, cache=True)
@@ -176,6 +162,16 @@ def offer(score, position, scores, found):  # type: ignore[no-untyped-def]
     found[slot] = position
 
 
+@numba.njit(nogil=True, cache=True)
+def merge(best_scores, best_found, rows, scores, found):  # type: ignore[no-untyped-def]
+    """Offer to some rows of the best what another search found for them."""
+    for r in range(len(rows)):
+        row = rows[r]
+        for t in range(found.shape[1]):
+            if scores[r, t] > best_scores[row, -1] and not (best_found[row] == found[r, t]).any():
+                offer(scores[r, t], found[r, t], best_scores[row], best_found[row])
+
+
 @numba.njit(nogil=True, cache=True, fastmath=True)
 def _negative_distances(a, b):  # type: ignore[no-untyped-def]
     tile = np.empty((len(a), len(b)), np.float32)
@@ -188,16 +184,14 @@ def _negative_distances(a, b):  # type: ignore[no-untyped-def]
     return tile
 
 
-def scan_torch(
-    queries: np.ndarray, cells: Cells, best: Best, probes: np.ndarray, skip: np.ndarray, device: str
-) -> None:
+def scan_torch(queries: np.ndarray, cells: Cells, best: Best, probes: np.ndarray, device: str) -> None:
     """`scan` by torch, on a GPU or the CPU."""
     import torch
 
     vectors, half = torch.from_numpy(cells.vectors).to(device), torch.from_numpy(cells.half).to(device)
     sources = torch.from_numpy(queries).to(device)
     scores, found = torch.from_numpy(best.scores).to(device), torch.from_numpy(best.found).to(device)
-    rows, ends = _rows_by_cell(probes, skip, len(cells.starts) - 1)
+    rows, ends = _rows_by_cell(probes, len(cells.starts) - 1)
     all_rows = torch.from_numpy(rows).to(device)
     for cell in np.flatnonzero(np.diff(ends, prepend=0)):
         first = ends[cell - 1] if cell else 0

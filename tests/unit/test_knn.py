@@ -111,11 +111,11 @@ def test_tiles_of_the_search_do_not_change_the_graph(seed, n, k, rows, columns):
     np.testing.assert_array_equal(best.scores, whole.scores)
 
 
-def scan_by_hand(queries, vectors, cell_of, probes, skip, width):
+def scan_by_hand(queries, vectors, cell_of, probes, width):
     """For each query the vectors of its cells by falling score, ties by position."""
     rows = []
-    for query, mine, left_out in zip(queries.astype(float), probes.tolist(), skip.tolist(), strict=True):
-        seen = [j for j, cell in enumerate(cell_of) if cell in set(mine) - set(left_out)]
+    for query, mine in zip(queries.astype(float), probes.tolist(), strict=True):
+        seen = [j for j, cell in enumerate(cell_of) if cell in mine]
         score = {j: query @ vectors[j] - vectors[j] @ vectors[j] / 2 for j in seen}
         rows.append((sorted(seen, key=lambda j: (-score[j], j)) + [-1] * width)[:width])
     return np.array(rows)
@@ -132,16 +132,15 @@ def test_scan_compares_with_the_probed_cells_only(device, seed, n, width, n_cell
     cells = Cells.of(vectors, np.searchsorted(cell_of, np.arange(n_cells + 1)))
     probes = np.array([rng.permutation(n_cells) for _ in queries], np.int32)[:, : int(rng.integers(1, n_cells + 1))]
     probes[rng.random(probes.shape) < 0.2] = -1
-    skip = rng.integers(-1, n_cells, (len(queries), 2)).astype(np.int32)
     best = Best.none(len(queries), width)
     if device == "cpu":
-        scan(queries, cells, best, probes=probes, skip=skip, threads=2, block=rows)
+        scan(queries, cells, best, probes=probes, threads=2, block=rows)
     else:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(scanning, "_GPU_ROWS", rows)
             patch.setattr(scanning, "_GPU_COLUMNS", columns)
-            scan_torch(queries, cells, best, probes, skip, "cpu")
-    np.testing.assert_array_equal(best.found, scan_by_hand(queries, vectors, cell_of, probes, skip, width))
+            scan_torch(queries, cells, best, probes, "cpu")
+    np.testing.assert_array_equal(best.found, scan_by_hand(queries, vectors, cell_of, probes, width))
 
 
 def test_scan_on_torch_agrees_over_several_tiles(monkeypatch):
@@ -149,9 +148,8 @@ def test_scan_on_torch_agrees_over_several_tiles(monkeypatch):
     monkeypatch.setattr(scanning, "_GPU_COLUMNS", 100)
     vectors = normalize(np.random.default_rng(0).standard_normal((500, 32)))
     here, there = Best.none(500, 20), Best.none(500, 20)
-    probes, skip = np.zeros((500, 1), np.int32), np.empty((500, 0), np.int32)
     scan(vectors, Cells.of(vectors), here)
-    scan_torch(vectors, Cells.of(vectors), there, probes, skip, "cpu")
+    scan_torch(vectors, Cells.of(vectors), there, np.zeros((500, 1), np.int32), "cpu")
     np.testing.assert_array_equal(here.found, there.found)
     np.testing.assert_allclose(here.scores, there.scores, atol=1e-6)
 
@@ -332,9 +330,7 @@ def test_cells_on_torch_give_the_same_graph(monkeypatch):
     own = {"cells": SMALL}
     here = knn_graph(features, k=7, backend="cells", device="cpu", recall=0.9, settings=own)
     monkeypatch.setattr(knn, "choose_device", lambda device: "torch")
-    monkeypatch.setattr(
-        scanning, "scan_torch", lambda q, c, b, p, s, device, scan=scan_torch: scan(q, c, b, p, s, "cpu")
-    )
+    monkeypatch.setattr(scanning, "scan_torch", lambda q, c, b, p, device, scan=scan_torch: scan(q, c, b, p, "cpu"))
     there = knn_graph(features, k=7, backend="cells", recall=0.9, settings=own)
     assert (here.idx == there.idx).mean() > 0.999
     np.testing.assert_allclose(here.dist, there.dist, atol=1e-3)
