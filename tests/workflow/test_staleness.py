@@ -114,6 +114,7 @@ CONFIG = {
 MODULES = {
     "__init__.py": NOTHING,
     "affinities.py": {"affinity": 2} | FROM_TRAINING,
+    "candidates.py": FROM_PAIRS,
     "dataset.py": EVERYTHING,
     "devices.py": FROM_KNN,
     "estimator.py": NOTHING,
@@ -125,6 +126,7 @@ MODULES = {
     "knn/__init__.py": FROM_KNN,
     "knn/exact.py": FROM_KNN,
     "knn/nmslib.py": FROM_KNN,
+    "labels.py": EVERYTHING,
     "mediator.py": FROM_TRAINING,
     "metrics.py": {"evaluate": 5, "sweep": 4, "sweeps": 1} | TABLE,
     "pairs.py": FROM_PAIRS,
@@ -132,7 +134,7 @@ MODULES = {
     "selection.py": {"vote": 4} | FROM_PROPAGATION,
     "soft_propagation.py": {"soft_propagate": 5, "tables": 1},
     "table.py": TABLE,
-    "threads.py": FROM_KNN,
+    "threads.py": EVERYTHING,
     "threshold_sweep.py": {"sweep": 4, "sweeps": 1},
     "voting.py": {"vote": 4, "propagate": 2, "evaluate": 2, "soft_propagate": 2, "sweep": 2, "sweeps": 1} | TABLE,
 }
