@@ -1,21 +1,22 @@
-"""Seconds and peak memory of pair features and propagation on a synthetic graph.
+"""Seconds and peak memory of pair features, scoring and propagation on a synthetic graph.
 
-    python benchmarks/pairs.py [--samples 200000] [--dim 256] [--models 5] [--k 15]
+    python benchmarks/pairs.py [--samples 200000] [--dim 256] [--models 5] [--k 15] [--json FILE]
 
-The graph is made, not searched: a sample's neighbours lie close to it on a circle. Features lie in files
-that are mapped into memory, as the workflow's do. Compilation is paid for by a first run on a small graph.
+The graph is made, not searched: a sample's neighbours lie close to it on a circle. Features lie in files that
+are mapped into memory, as the workflow's do. Each stage runs in a process of its own, compiled beforehand;
+its peak memory is that of the process, with interpreter, libraries and what the stage has read.
 """
 
-import argparse
-import resource
 import tempfile
-import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from report import measured, parser, report
 
-from cdp import Neighbors, affinity, candidate_pairs, propagate
-from cdp.threads import usable_threads
+from cdp import CandidatePairs, Mediator, Neighbors, affinity, candidate_pairs, propagate
+from cdp.features import load_features
+from cdp.files import load_array, load_arrays, save_array, save_arrays
 
 
 def synthetic_graph(n_samples: int, k: int, seed: int) -> Neighbors:
@@ -36,43 +37,72 @@ def synthetic_graph(n_samples: int, k: int, seed: int) -> Neighbors:
     )
 
 
-def measure(n_samples: int, dim: int, models: int, k: int) -> dict[str, float]:
-    """Run all stages once; seconds by stage."""
-    base, *committee = (synthetic_graph(n_samples, k, seed) for seed in range(models))
-    seconds = {}
-    with tempfile.TemporaryDirectory() as folder:
-        paths = [Path(folder) / f"{model}.npy" for model in range(models)]
-        for seed, path in enumerate(paths):
-            np.save(path, np.random.default_rng(seed).standard_normal((n_samples, dim), np.float32))
-        start = time.perf_counter()
-        candidates = candidate_pairs(base, committee)
-        seconds["votes, relationship, structure"] = time.perf_counter() - start
-        start = time.perf_counter()
-        affinity([np.load(path, mmap_mode="r", allow_pickle=False) for path in paths], candidates.pairs)
-        seconds["affinity"] = time.perf_counter() - start
-    scores = np.random.default_rng(0).random(len(candidates.pairs), np.float32)
-    for name, kept in (("propagation, all pairs", scores >= 0), ("propagation, best fifth", scores > 0.8)):
-        start = time.perf_counter()
-        propagate(candidates.pairs[kept], scores[kept], n_samples)
-        seconds[f"{name} ({np.count_nonzero(kept):,})"] = time.perf_counter() - start
-    return seconds
+def pairs_stage(folder: Path, models: int) -> Iterator[None]:
+    base = Neighbors(*load_arrays(folder / "0.npz", "idx", "dist"))
+    committee = [load_arrays(folder / f"{m}.npz", "idx")[0] for m in range(1, models)]
+    candidate_pairs(synthetic_graph(100, 5, 0), committee=[synthetic_graph(100, 5, 1).idx])
+    yield
+    candidates = candidate_pairs(base, committee)
+    yield
+    save_arrays(folder / "pairs.npz", **candidates._asdict())
+
+
+def affinity_stage(folder: Path, models: int) -> Iterator[None]:
+    (pairs,) = load_arrays(folder / "pairs.npz", "pairs")
+    affinity([np.eye(2, dtype=np.float32)], pairs[:1] * 0)
+    features = [load_features(folder / f"{m}.npy") for m in range(models)]
+    yield
+    cosines = affinity(features, pairs)
+    yield
+    save_array(folder / "affinity.npy", cosines)
+
+
+def scoring_stage(folder: Path, models: int) -> Iterator[None]:
+    candidates = CandidatePairs(*load_arrays(folder / "pairs.npz", *CandidatePairs._fields))
+    columns = load_array(folder / "affinity.npy")
+    mediator = Mediator(3 * models - 1)
+    yield
+    mediator.predict_pairs(candidates, columns, inputs="111")
+    yield
+
+
+def propagation_stage(folder: Path, n_samples: int, lowest: float) -> Iterator[None]:
+    (pairs,) = load_arrays(folder / "pairs.npz", "pairs")
+    scores = np.random.default_rng(0).random(len(pairs), np.float32)
+    propagate(pairs[:1], scores[:1], n_samples)
+    kept = scores > lowest
+    pairs, scores = pairs[kept], scores[kept]
+    yield
+    propagate(pairs, scores, n_samples)
+    yield
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--samples", type=int, default=200_000)
-    parser.add_argument("--dim", type=int, default=256)
-    parser.add_argument("--models", type=int, default=5)
-    parser.add_argument("--k", type=int, default=15)
-    arguments = parser.parse_args()
-    measure(1000, arguments.dim, arguments.models, arguments.k)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    seconds = measure(arguments.samples, arguments.dim, arguments.models, arguments.k)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(f"{arguments.samples:,} samples, {arguments.models} models, dim {arguments.dim}, {usable_threads()} threads")
-    for stage, value in seconds.items():
-        print(f"{stage:42} {value:6.2f} s")
-    print(f"{'peak memory':42} {peak / 2**20:6.2f} GiB ({before / 2**20:.2f} before)")
+    options = parser(__doc__, "pairs")
+    options.add_argument("--samples", type=int, default=200_000)
+    options.add_argument("--dim", type=int, default=256)
+    options.add_argument("--models", type=int, default=5)
+    options.add_argument("--k", type=int, default=15)
+    options.add_argument("--without-features", action="store_true", help="leave affinity out; its values are made up")
+    arguments = options.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for m in range(arguments.models):
+            graph = synthetic_graph(arguments.samples, arguments.k, m)
+            save_arrays(folder / f"{m}.npz", idx=graph.idx, dist=graph.dist)
+        rows = [measured("pairs", pairs_stage, folder, arguments.models)]
+        if arguments.without_features:
+            (pairs,) = load_arrays(folder / "pairs.npz", "pairs")
+            save_array(folder / "affinity.npy", np.zeros((len(pairs), arguments.models), np.float32))
+        else:
+            for m in range(arguments.models):
+                features = np.random.default_rng(m).standard_normal((arguments.samples, arguments.dim), np.float32)
+                save_array(folder / f"{m}.npy", features)
+            rows.append(measured("affinity", affinity_stage, folder, arguments.models))
+        rows.append(measured("scoring by mediator", scoring_stage, folder, arguments.models))
+        for stage, lowest in (("propagation, all pairs", -1.0), ("propagation, best fifth", 0.8)):
+            rows.append(measured(stage, propagation_stage, folder, arguments.samples, lowest))
+    report(arguments, rows)
 
 
 if __name__ == "__main__":

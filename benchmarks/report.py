@@ -7,7 +7,7 @@ import os
 import platform
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,21 +27,34 @@ def machine() -> dict[str, Any]:
     }
 
 
-def measured(name: str, work: Callable[..., Any], *arguments: Any) -> Row:
+def measured(name: str, work: Callable[..., Iterator[None]], *arguments: Any) -> Row:
     """Run `work` in a fresh process: its stage, the seconds and the peak memory (MB) of the whole process.
 
-    `work` takes the arguments, gets ready (loads files, compiles) and returns a function, which alone is timed.
+    `work` is a generator function: what it does up to its first `yield` (load files, compile) and after its
+    second one (write files) is not timed.
     """
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         seconds, peak_mb = pool.apply(_run, (work, arguments))
     return {"stage": name, "seconds": round(seconds, 3), "peak_mb": round(peak_mb)}
 
 
-def _run(work: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[float, float]:
-    timed = work(*arguments)
+def _run(work: Callable[..., Iterator[None]], arguments: tuple[Any, ...]) -> tuple[float, float]:
+    steps = work(*arguments)
+    next(steps)
     start = time.perf_counter()
-    timed()
-    return time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    next(steps)
+    seconds = time.perf_counter() - start
+    for _ in steps:
+        pass
+    return seconds, _peak_mb()
+
+
+def _peak_mb() -> float:
+    """Of this process; the kernel's ru_maxrss would count what its parent held when it started it."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        return int(status.read_text().split("VmHWM:")[1].split()[0]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def parser(description: str | None, name: str) -> argparse.ArgumentParser:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cdp.affinities import affinity as affinity
+    from cdp.candidates import CandidatePairs as CandidatePairs
     from cdp.estimator import CDP as CDP
     from cdp.knn import Neighbors as Neighbors
     from cdp.knn import knn_graph as knn_graph
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from cdp.mediator import mediator_inputs as mediator_inputs
     from cdp.metrics import evaluate as evaluate
     from cdp.metrics import pair_accuracy as pair_accuracy
-    from cdp.pairs import CandidatePairs as CandidatePairs
     from cdp.pairs import candidate_pairs as candidate_pairs
     from cdp.propagation import propagate as propagate
     from cdp.soft_propagation import soft_propagate as soft_propagate
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "CDP": "estimator",
-    "CandidatePairs": "pairs",
+    "CandidatePairs": "candidates",
     "Mediator": "mediator",
     "Neighbors": "knn",
     "affinity": "affinities",

@@ -6,7 +6,9 @@ from pathlib import Path
 import numba
 import numpy as np
 
-_BLOCK = 16384  # rows normalised at a time
+from cdp.threads import in_ranges
+
+_BLOCK = 4096  # rows a task
 
 
 def load_features(path: str | os.PathLike[str], *, dim: int | None = None) -> np.ndarray:
@@ -77,42 +79,71 @@ def normalize(features: np.ndarray, *, name: str | os.PathLike[str] = "features"
         If a row is all zeros or holds NaN or infinity; names the (0-based) row.
     """
     features = np.asarray(features)
-    if features.ndim != 2 or features.dtype.kind not in "fiu":
-        raise ValueError(f"{name} must be real numbers, samples x dim, not {features.dtype} of shape {features.shape}")
     normalized = np.empty(features.shape, np.float32)
-    for start in range(0, len(features), _BLOCK):
-        _normalize_checked(features, start, normalized[start : start + _BLOCK], name)
+    row_norms(features, name=name, normalized=normalized)
     return normalized
 
 
-def check_rows(features: np.ndarray, *, name: str | os.PathLike[str] = "features") -> None:
-    """Raise ValueError if a row of `features` cannot be normalised (see `normalize`)."""
-    scratch = np.empty((_BLOCK, features.shape[1]), np.float32)
-    for start in range(0, len(features), _BLOCK):
-        _normalize_checked(features, start, scratch[: len(features) - start], name)
+def row_norms(
+    features: np.ndarray, *, name: str | os.PathLike[str] = "features", normalized: np.ndarray | None = None
+) -> np.ndarray:
+    """Length of each row, found in one pass over the features.
 
+    Parameters
+    ----------
+    features : array of shape (n_samples, dim), any float or integer type
+    name : str or path
+        What an error message calls them.
+    normalized : ndarray of shape (n_samples, dim), float32, optional
+        Filled with the rows divided by their lengths.
 
-def _normalize_checked(features: np.ndarray, start: int, out: np.ndarray, name: str | os.PathLike[str]) -> None:
-    block = features[start : start + len(out)]
-    if block.dtype not in (np.float32, np.float64):
-        block = block.astype(np.float32)
-    norms = _normalize_rows(np.ascontiguousarray(block), out)
+    Returns
+    -------
+    ndarray of shape (n_samples,), float64
+
+    Raises
+    ------
+    ValueError
+        If a row is all zeros or holds NaN or infinity; names the (0-based) row.
+    """
+    if features.ndim != 2 or features.dtype.kind not in "fiu":
+        raise ValueError(f"{name} must be real numbers, samples x dim, not {features.dtype} of shape {features.shape}")
+    norms = np.empty(len(features))
+
+    def measure(start: int, stop: int) -> None:
+        block = compilable(features[start:stop])
+        _norms(block, norms[start:stop])
+        if normalized is not None:
+            _divide(block, norms[start:stop], normalized[start:stop])
+
+    in_ranges(measure, len(features), size=_BLOCK)
     bad = np.flatnonzero(~(np.isfinite(norms) & (norms > 0)))
     if len(bad):
         row = bad[0]
         what = "is all zeros" if norms[row] == 0 else "holds NaN or infinity"
-        raise ValueError(f"{name}: row {start + row} (counted from 0) {what}; remove or re-extract that sample")
+        raise ValueError(f"{name}: row {row} (counted from 0) {what}; remove or re-extract that sample")
+    return norms
 
 
-@numba.njit(parallel=True, cache=True)
-def _normalize_rows(block, out):  # type: ignore[no-untyped-def]
-    norms = np.empty(len(block))
-    for i in numba.prange(len(block)):
+def compilable(features: np.ndarray) -> np.ndarray:
+    """The features themselves where compiled code can read them, else as float32."""
+    if features.dtype not in (np.float32, np.float64):
+        features = features.astype(np.float32)
+    return np.ascontiguousarray(features)
+
+
+@numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+def _norms(block, norms):  # type: ignore[no-untyped-def]
+    for i in range(len(block)):
         square = 0.0
-        for d in range(block.shape[1]):
-            square += np.float64(block[i, d]) * np.float64(block[i, d])
+        for x in block[i]:
+            square += np.float64(x) * np.float64(x)
         norms[i] = np.sqrt(square)
+
+
+@numba.njit(cache=True, nogil=True)
+def _divide(block, norms, normalized):  # type: ignore[no-untyped-def]
+    for i in range(len(block)):
         scale = 1.0 / norms[i] if norms[i] > 0 else 0.0
         for d in range(block.shape[1]):
-            out[i, d] = block[i, d] * scale
-    return norms
+            normalized[i, d] = block[i, d] * scale

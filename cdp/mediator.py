@@ -2,16 +2,17 @@
 
 import os
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
+from cdp.candidates import CandidatePairs
 from cdp.devices import choose_device
 from cdp.files import atomic_path, whole
-from cdp.pairs import CandidatePairs
 
-_PREDICT_BATCH = 65536
+_PREDICT_BATCH = 16384  # pairs; their activations stay in the cache
 
 
 @dataclass(frozen=True)
@@ -153,18 +154,49 @@ class Mediator:
         -------
         ndarray of shape (P,), float32
         """
-        if inputs.ndim != 2 or inputs.shape[1] != self.n_inputs:
-            raise ValueError(f"this mediator takes {self.n_inputs} inputs a pair, not an array of shape {inputs.shape}")
+        return self._predict(lambda batch: inputs[batch], len(inputs), device)
+
+    def predict_pairs(
+        self, candidates: CandidatePairs, affinity: np.ndarray, *, inputs: str, device: str = "auto"
+    ) -> np.ndarray:
+        """The same of `mediator_inputs(candidates, affinity, inputs=inputs)`, which is made batch by batch.
+
+        Parameters
+        ----------
+        candidates : CandidatePairs
+        affinity : ndarray of shape (P, C + 1)
+            May be memory-mapped.
+        inputs : str
+            See `mediator_inputs`.
+        device : {"auto", "cpu", "cuda"}
+
+        Returns
+        -------
+        ndarray of shape (P,), float32
+        """
+
+        def columns(batch: slice) -> np.ndarray:
+            part = CandidatePairs(*(field[batch] for field in candidates))
+            return mediator_inputs(part, affinity[batch], inputs=inputs)
+
+        return self._predict(columns, len(candidates.pairs), device)
+
+    def _predict(self, columns: Callable[[slice], np.ndarray], n_pairs: int, device: str) -> np.ndarray:
         place = torch.device(choose_device(device))
         network, mean, scale = self.network.to(place), self.mean.to(place), self.scale.to(place)
-        probability = np.empty(len(inputs), np.float32)
+        probability = torch.empty(n_pairs)
         with torch.inference_mode():
-            for start in range(0, len(inputs), _PREDICT_BATCH):
-                block = torch.from_numpy(np.asarray(inputs[start : start + _PREDICT_BATCH], np.float32)).to(place)
-                logits = network((block - mean) / scale)
-                probability[start : start + len(block)] = torch.softmax(logits, dim=1)[:, 1].cpu().numpy()
+            for start in range(0, max(n_pairs, 1), _PREDICT_BATCH):
+                batch = slice(start, start + _PREDICT_BATCH)
+                block = columns(batch)
+                if block.ndim != 2 or block.shape[1] != self.n_inputs:
+                    raise ValueError(
+                        f"this mediator takes {self.n_inputs} inputs a pair, not an array of shape {block.shape}"
+                    )
+                x = torch.from_numpy(np.asarray(block, np.float32)).to(place)
+                probability[batch] = torch.softmax(network((x - mean) / scale), dim=1)[:, 1].cpu()
         self.network.to("cpu")
-        return probability
+        return probability.numpy()
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write weights and input scaling to a file that `load` reads."""

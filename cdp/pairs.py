@@ -1,46 +1,25 @@
 """Candidate pairs of the base model's kNN graph, and what the committee's graphs say of them."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numba
 import numpy as np
 
+from cdp.candidates import CandidatePairs
 from cdp.knn import Neighbors
+from cdp.threads import in_ranges
+
+_SAMPLES = 4096  # a task
 
 
-class CandidatePairs(NamedTuple):
-    """P candidate pairs, described by the base model and C committee members.
-
-    Attributes
-    ----------
-    pairs : ndarray of shape (P, 2), int32
-        Sample indices i < j; sorted, each pair once.
-    similarity : ndarray of shape (P,), float32
-        Cosine in the base model.
-    votes : ndarray of shape (P,), uint8
-        Members in whose graph the pair is found, in a direction that the base graph has.
-    relationship : ndarray of shape (P, C), uint8
-        1 where a member's graph has the pair in either direction.
-    structure : ndarray of shape (P, C + 1), uint16
-        Common neighbours in each model, base first, the samples themselves included.
-    """
-
-    pairs: np.ndarray
-    similarity: np.ndarray
-    votes: np.ndarray
-    relationship: np.ndarray
-    structure: np.ndarray
-
-
-def candidate_pairs(base: Neighbors, committee: Sequence[Neighbors] = ()) -> CandidatePairs:
+def candidate_pairs(base: Neighbors, committee: Sequence[Neighbors | np.ndarray] = ()) -> CandidatePairs:
     """All undirected pairs of the base graph, with votes, relationship and structure.
 
     Parameters
     ----------
     base : Neighbors
         The base model's graph (see `cdp.knn_graph`).
-    committee : sequence of Neighbors
+    committee : sequence of Neighbors, or of their `idx` alone
         The members' graphs of the same samples.
 
     Returns
@@ -57,96 +36,127 @@ def candidate_pairs(base: Neighbors, committee: Sequence[Neighbors] = ()) -> Can
     The features are those of the published code: `structure` counts common neighbours, where
     the paper (section 3.3) takes mean and deviation of the neighbours' similarities.
     """
-    if len(committee) > 255:
-        raise ValueError(f"a committee has at most 255 members, not {len(committee)}")
-    for number, graph in enumerate((base, *committee)):
-        if graph.idx.shape != graph.dist.shape or graph.idx.ndim != 2:
-            raise ValueError(f"kNN graph {number}: idx and dist must be two matrices of one shape")
-        if len(graph.idx) != len(base.idx):
-            raise ValueError(
-                f"kNN graph {number} has {len(graph.idx)} samples, the base graph {len(base.idx)}; "
-                "all models must embed the same samples"
-            )
-        if graph.idx.shape[1] > 65535:
-            raise ValueError(f"kNN graph {number} has {graph.idx.shape[1]} columns; at most 65535 are supported")
-        if graph.idx.size and not -1 <= graph.idx.min() <= graph.idx.max() < len(graph.idx):
-            raise ValueError(f"kNN graph {number} names samples outside 0..{len(graph.idx) - 1}")
-    pairs = _undirected_pairs(base.idx)
+    members = [_checked_idx(graph, number, len(base.idx)) for number, graph in enumerate((base, *committee))][1:]
+    if len(members) > 255:
+        raise ValueError(f"a committee has at most 255 members, not {len(members)}")
+    pairs, starts = _undirected_pairs(base.idx)
+    structure = np.empty((len(pairs), len(members) + 1), np.uint16)
+    relationship = np.empty((len(pairs), len(members)), np.uint8)
+    votes = np.zeros((2, len(pairs)), np.uint8)  # by direction: i -> j, j -> i
+    directions = _look_up(base.idx, pairs, starts, structure[:, 0])
+    similarity = _similarity(base.idx, base.dist, pairs, directions)
+    for m, idx in enumerate(members):
+        found = _look_up(idx, pairs, starts, structure[:, m + 1])
+        np.not_equal(found, 0, out=relationship[:, m], casting="unsafe")
+        found &= directions
+        votes[0] += found & 1
+        votes[1] += found >> 1
+    return CandidatePairs(pairs, similarity, np.maximum(*votes), relationship, structure)
+
+
+def _checked_idx(graph: Neighbors | np.ndarray, number: int, n_samples: int) -> np.ndarray:
+    idx, dist = (graph.idx, graph.dist) if isinstance(graph, Neighbors) else (graph, graph)
+    if idx.shape != dist.shape or idx.ndim != 2:
+        raise ValueError(f"kNN graph {number}: idx and dist must be two matrices of one shape")
+    if len(idx) != n_samples:
+        raise ValueError(
+            f"kNN graph {number} has {len(idx)} samples, the base graph {n_samples}; "
+            "all models must embed the same samples"
+        )
+    if idx.shape[1] > 65535:
+        raise ValueError(f"kNN graph {number} has {idx.shape[1]} columns; at most 65535 are supported")
+    if idx.size and not -1 <= idx.min() <= idx.max() < n_samples:
+        raise ValueError(f"kNN graph {number} names samples outside 0..{n_samples - 1}")
+    return idx
+
+
+def _look_up(idx: np.ndarray, pairs: np.ndarray, starts: np.ndarray, common: np.ndarray) -> np.ndarray:
+    """Count the common neighbours of each pair; tell if a graph has it as i -> j (bit 0) and as j -> i (bit 1)."""
+    edges = np.empty(len(pairs), np.uint8)
+    in_ranges(
+        lambda first, last: _look_up_samples(first, last, idx, pairs, starts, common, edges), len(idx), size=_SAMPLES
+    )
+    return edges
+
+
+def _similarity(idx: np.ndarray, dist: np.ndarray, pairs: np.ndarray, directions: np.ndarray) -> np.ndarray:
     similarity = np.empty(len(pairs), np.float32)
-    directions = np.empty(len(pairs), np.uint8)
-    _base_edges(base.idx, base.dist, pairs, similarity, directions)
-    structure = np.empty((len(pairs), len(committee) + 1), np.uint16)
-    relationship = np.empty((len(pairs), len(committee)), np.uint8)
-    votes = np.zeros((len(pairs), 2), np.uint8)  # by direction: i -> j, j -> i
-    _common_neighbors(np.sort(base.idx, axis=1), pairs, structure[:, 0])
-    for m, member in enumerate(committee):
-        sorted_rows = np.sort(member.idx, axis=1)
-        _common_neighbors(sorted_rows, pairs, structure[:, m + 1])
-        _member_edges(sorted_rows, pairs, directions, votes, relationship[:, m])
-    return CandidatePairs(pairs, similarity, votes.max(axis=1), relationship, structure)
+    in_ranges(
+        lambda first, last: _similarity_of(first, last, idx, dist, pairs, directions, similarity),
+        len(pairs),
+        size=8 * _SAMPLES,
+    )
+    return similarity
 
 
-def _undirected_pairs(idx: np.ndarray) -> np.ndarray:
-    """Every pair {i, j} with j in row i, once, as (smaller, larger), sorted."""
-    n, k = idx.shape
-    sample = np.repeat(np.arange(n, dtype=np.int64), k)
-    neighbor = idx.ravel().astype(np.int64)
-    real = (neighbor >= 0) & (neighbor != sample)
-    sample, neighbor = sample[real], neighbor[real]
-    keys = np.minimum(sample, neighbor) * n + np.maximum(sample, neighbor)
-    keys.sort()
-    keys = keys[np.diff(keys, prepend=-1) > 0]
-    pairs = np.empty((len(keys), 2), np.int32)
-    np.divmod(keys, max(n, 1), out=(pairs[:, 0], pairs[:, 1]), casting="same_kind")
-    return pairs
+@numba.njit(cache=True, nogil=True)
+def _undirected_pairs(idx):  # type: ignore[no-untyped-def]
+    """Every pair {i, j} with j in row i, once, as (smaller, larger), sorted; where the pairs of each i start.
+
+    A counting sort by the smaller sample: the larger ones come ascending from their own rows, and
+    those in the smaller one's row are inserted.
+    """
+    n = len(idx)
+    bounds = np.zeros(n + 1, np.int64)
+    for s in range(n):
+        for t in idx[s]:
+            if t >= 0 and t != s:
+                bounds[min(s, t) + 1] += 1
+    bounds = np.cumsum(bounds)
+    ends = bounds[:-1].copy()
+    larger = np.empty(bounds[n], np.int32)
+    for s in range(n):
+        for t in idx[s]:
+            if 0 <= t < s:
+                larger[ends[t]] = s
+                ends[t] += 1
+    pairs = np.empty((bounds[n], 2), np.int32)
+    starts = np.zeros(n + 1, np.int64)
+    count = 0
+    for i in range(n):
+        end = ends[i]
+        for j in idx[i]:
+            if j > i:
+                slot = end
+                while slot > bounds[i] and larger[slot - 1] > j:
+                    larger[slot] = larger[slot - 1]
+                    slot -= 1
+                larger[slot] = j
+                end += 1
+        for e in range(bounds[i], end):
+            if e == bounds[i] or larger[e] != larger[e - 1]:
+                pairs[count, 0], pairs[count, 1] = i, larger[e]
+                count += 1
+        starts[i + 1] = count
+    return pairs[:count], starts
 
 
-@numba.njit(parallel=True, cache=True)
-def _base_edges(idx, dist, pairs, similarity, directions):  # type: ignore[no-untyped-def]
-    """Similarity of each pair, and whether the base has it as i -> j (bit 0) and as j -> i (bit 1)."""
-    for p in numba.prange(len(pairs)):
-        found = 0
-        for bit in range(2):
-            source, target = pairs[p, bit], pairs[p, 1 - bit]
-            for c in range(idx.shape[1]):
-                if idx[source, c] == target:
-                    found |= 1 << bit
-                    similarity[p] = np.float32(1.0) - dist[source, c]
-                    break
-        directions[p] = found
+@numba.njit(cache=True, nogil=True)
+def _look_up_samples(first, last, idx, pairs, starts, common, edges):  # type: ignore[no-untyped-def]
+    neighbor = np.zeros(len(idx) + 1, np.uint8)  # of sample i; the last place is that of -1
+    none = np.uint32(len(idx))
+    for i in range(first, last):
+        for x in idx[i]:
+            neighbor[min(np.uint32(x), none)] = 1
+        neighbor[none] = 0
+        for p in range(starts[i], starts[i + 1]):
+            j = pairs[p, 1]
+            count, back = 0, False
+            for x in idx[j]:
+                count += neighbor[min(np.uint32(x), none)]
+                back |= x == i
+            common[p] = count
+            edges[p] = neighbor[np.uint32(j)] + 2 * back
+        for x in idx[i]:
+            neighbor[min(np.uint32(x), none)] = 0
 
 
-@numba.njit(parallel=True, cache=True)
-def _member_edges(sorted_rows, pairs, directions, votes, relationship):  # type: ignore[no-untyped-def]
-    for p in numba.prange(len(pairs)):
+@numba.njit(cache=True, nogil=True)
+def _similarity_of(first, last, idx, dist, pairs, directions, similarity):  # type: ignore[no-untyped-def]
+    for p in range(first, last):
         i, j = pairs[p]
-        forward, backward = _contains(sorted_rows[i], j), _contains(sorted_rows[j], i)
-        relationship[p] = forward or backward
-        votes[p, 0] += forward and directions[p] & 1
-        votes[p, 1] += backward and directions[p] >> 1
-
-
-@numba.njit(cache=True)
-def _contains(sorted_row, value):  # type: ignore[no-untyped-def]
-    low, high = 0, len(sorted_row)
-    while low < high:
-        middle = (low + high) // 2
-        if sorted_row[middle] < value:
-            low = middle + 1
-        else:
-            high = middle
-    return low < len(sorted_row) and sorted_row[low] == value
-
-
-@numba.njit(parallel=True, cache=True)
-def _common_neighbors(sorted_rows, pairs, counts):  # type: ignore[no-untyped-def]
-    k = sorted_rows.shape[1]
-    for p in numba.prange(len(pairs)):
-        a, b = sorted_rows[pairs[p, 0]], sorted_rows[pairs[p, 1]]
-        s = t = common = 0
-        while s < k and t < k:  # without branches, which would be mispredicted
-            x, y = a[s], b[t]
-            common += (x == y) & (x >= 0)
-            s += x <= y
-            t += y <= x
-        counts[p] = common
+        source, target = (j, i) if directions[p] & 2 else (i, j)
+        for c in range(idx.shape[1]):
+            if idx[source, c] == target:
+                similarity[p] = np.float32(1.0) - dist[source, c]
+                break

@@ -46,9 +46,9 @@ def propagate(
     Notes
     -----
     With th_r the threshold of round r, a pair's level is the last round whose threshold it
-    reaches. Components only shrink from round to round, so one pass over the levels from the last
-    to the first finds every round's components by merging, and a merge is final unless it
-    makes a component too large. Each pair is looked at twice in all.
+    reaches. Components only shrink from round to round, so one pass over the pairs sorted by level
+    (a counting sort), from the last to the first, finds every round's components by merging. The pairs
+    that merge are a maximum spanning forest; those of them that make no component too large are final.
     """
     return propagate_in_rounds(pairs, scores, n_samples, max_size=max_size, step=step, max_iter=max_iter)[0]
 
@@ -68,9 +68,9 @@ def propagate_in_rounds(
     if len(pairs) == 0:
         return np.full(n_samples, -1, np.int64), 1
     thresholds = round_thresholds(float(scores.min()), step=step, max_iter=max_iter)
-    levels = np.searchsorted(thresholds, scores.astype(np.float64), side="right") - 1
-    order = np.argsort(levels.astype(np.uint16 if max_iter <= 65536 else np.int64), kind="stable")[::-1]
-    roots, unresolved, n_iter = _bounded_components(pairs, levels, order, n_samples, max_size, max_iter - 1)
+    levels, ends = _levels(scores, thresholds, step)
+    ordered = _sorted_by_level(pairs, levels, np.append(ends[1:], 0))
+    roots, unresolved, n_iter = _bounded_components(ordered, ends, n_samples, max_size)
     if len(unresolved):
         sizes = ", ".join(str(size) for size in sorted(unresolved, reverse=True)[:10])
         warnings.warn(
@@ -113,29 +113,64 @@ def check_scored_pairs(pairs: np.ndarray, scores: np.ndarray, n_samples: int) ->
 
 
 @numba.njit(cache=True)
-def _bounded_components(pairs, levels, order, n_samples, max_size, last):  # type: ignore[no-untyped-def]
+def _levels(scores, thresholds, step):  # type: ignore[no-untyped-def]
+    """The last round whose threshold each score reaches; the number of pairs of each level or a higher one."""
+    last = len(thresholds) - 1
+    levels = np.empty(len(scores), np.int32)
+    ends = np.zeros(len(thresholds), np.int64)
+    rate = np.log(1 - step) if step < 1 else -np.inf
+    for p in range(len(scores)):
+        level = last
+        if scores[p] < thresholds[last]:
+            level = min(int(np.log((1 - scores[p]) / (1 - thresholds[0])) / rate), last)  # but for rounding
+        while thresholds[level] > scores[p]:
+            level -= 1
+        while level < last and thresholds[level + 1] <= scores[p]:
+            level += 1
+        levels[p] = level
+        ends[level] += 1
+    for level in range(last - 1, -1, -1):
+        ends[level] += ends[level + 1]
+    return levels, ends
+
+
+@numba.njit(cache=True)
+def _sorted_by_level(pairs, levels, place):  # type: ignore[no-untyped-def]
+    """The pairs, highest level first; the first pair of each level goes to its place."""
+    ordered = np.empty(pairs.shape, np.int32)
+    for p in range(len(pairs)):
+        slot = place[levels[p]]
+        place[levels[p]] += 1
+        ordered[slot, 0], ordered[slot, 1] = pairs[p]
+    return ordered
+
+
+@numba.njit(cache=True)
+def _bounded_components(pairs, ends, n_samples, max_size):  # type: ignore[no-untyped-def]
     """Root of each sample's final component (-1: in no pair), sizes of those left too large, rounds."""
-    component = np.full(n_samples, -1, np.int32)  # of the round at hand, whatever its size
+    component = np.arange(n_samples).astype(np.int32)  # of the round at hand, whatever its size
     cluster = np.full(n_samples, -1, np.int32)  # of those that are small enough
     size = np.ones(n_samples, np.int32)
-    for p in order:
+    for p in range(len(pairs)):
         for sample in pairs[p]:
-            component[sample] = cluster[sample] = sample
-    unresolved = [np.int32(0) for _ in range(0)]
+            cluster[sample] = sample
+    last = len(ends) - 1
+    merging = np.empty((min(n_samples, len(pairs)), 2), np.int32)  # pairs of this round that merge components
+    too_large = np.empty(n_samples // max_size, np.int64)
+    unresolved = 0
     rounds = 1
     start = 0
-    while start < len(order):
-        level = levels[order[start]]
-        stop = start
-        while stop < len(order) and levels[order[stop]] == level:
-            i, j = pairs[order[stop]]
-            a, b = _root(component, i), _root(component, j)
+    for level in range(last, -1, -1):
+        count = 0
+        for p in range(start, ends[level]):
+            a, b = _root(component, pairs[p, 0]), _root(component, pairs[p, 1])
             if a != b:
                 component[max(a, b)] = min(a, b)
                 size[min(a, b)] += size[max(a, b)]
-            stop += 1
-        for p in order[start:stop]:
-            i, j = pairs[p]
+                merging[count, 0], merging[count, 1] = pairs[p]
+                count += 1
+        for p in range(count):
+            i, j = merging[p]
             fits = size[_root(component, i)] <= max_size
             if not fits:
                 rounds = max(rounds, min(level + 2, last + 1))
@@ -145,12 +180,13 @@ def _bounded_components(pairs, levels, order, n_samples, max_size, last):  # typ
         if level == last:
             for sample in range(n_samples):
                 if component[sample] == sample and size[sample] > max_size:
-                    unresolved.append(size[sample])
-        start = stop
+                    too_large[unresolved] = size[sample]
+                    unresolved += 1
+        start = ends[level]
     for sample in range(n_samples):
         if cluster[sample] >= 0:
             cluster[sample] = _root(cluster, sample)
-    return cluster, unresolved, rounds
+    return cluster, too_large[:unresolved], rounds
 
 
 @numba.njit(cache=True)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cdp.pairs import CandidatePairs
+from cdp.candidates import CandidatePairs
 from cdp.selection import above
 
 

@@ -4,8 +4,8 @@ import json
 
 import numpy as np
 
-from cdp.dataset import read_labels
 from cdp.files import load_array, load_arrays, write_text
+from cdp.labels import read_labels
 from cdp.metrics import describe, evaluate, pair_accuracy
 from cdp.selection import kept_pairs
 from scripts.job import run

@@ -1,8 +1,8 @@
 """Score candidate pairs by their labels. Reads pairs.npz and meta.txt, writes one score a pair."""
 
-from cdp.dataset import read_labels
 from cdp.files import load_arrays, save_array
 from cdp.ground_truth import ground_truth_scores
+from cdp.labels import read_labels
 from scripts.job import run
 
 

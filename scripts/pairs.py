@@ -9,8 +9,9 @@ from scripts.job import run
 
 
 def main(snakemake):
-    base, *committee = (Neighbors(*load_arrays(path, "idx", "dist")) for path in snakemake.input)
-    candidates = candidate_pairs(base, committee)
+    base_file, *member_files = snakemake.input
+    base = Neighbors(*load_arrays(base_file, "idx", "dist"))
+    candidates = candidate_pairs(base, [load_arrays(path, "idx")[0] for path in member_files])
     save_arrays(snakemake.output[0], n_samples=np.int64(len(base.idx)), **candidates._asdict())
 
 

@@ -1,7 +1,7 @@
 """Cluster scored pairs. Reads pairs.npz and the pairs' scores, writes meta.txt."""
 
-from cdp.dataset import format_labels
 from cdp.files import load_array, load_arrays, write_text
+from cdp.labels import format_labels
 from cdp.propagation import propagate
 from cdp.selection import kept_pairs
 from scripts.job import run

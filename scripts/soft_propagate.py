@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from cdp.dataset import read_labels
 from cdp.files import load_array, load_arrays, save_arrays
+from cdp.labels import read_labels
 from cdp.selection import kept_pairs
 from cdp.soft_propagation import soft_propagate
 from scripts.job import run

@@ -2,8 +2,8 @@
 
 import logging
 
-from cdp.dataset import read_labels
 from cdp.files import load_array, load_arrays, write_csv
+from cdp.labels import read_labels
 from cdp.threshold_sweep import spread_thresholds, sweep
 from scripts.job import run
 

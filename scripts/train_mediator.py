@@ -1,10 +1,10 @@
 """Train a mediator. Reads a labelled set's pairs.npz, affinity.npy and meta.txt; writes the network."""
 
-from cdp.dataset import read_labels
+from cdp.candidates import CandidatePairs
 from cdp.files import load_array, load_arrays
 from cdp.ground_truth import same_identity
+from cdp.labels import read_labels
 from cdp.mediator import Mediator, mediator_inputs
-from cdp.pairs import CandidatePairs
 from scripts.job import run
 
 

@@ -1,7 +1,7 @@
 """Score candidate pairs by vote. Reads pairs.npz, writes one score a pair."""
 
+from cdp.candidates import CandidatePairs
 from cdp.files import load_arrays, save_array
-from cdp.pairs import CandidatePairs
 from cdp.voting import vote_scores
 from scripts.job import run
 

@@ -54,3 +54,9 @@ def test_row_that_cannot_be_normalised_is_named():
     bad[1] = 0
     with pytest.raises(ValueError, match="row 1 .*is all zeros"):
         affinity([np.ones((3, 2)), bad], np.array([[0, 2]]))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_very_long_and_very_short_rows(dtype):
+    features = np.array([[3e30, 4e30], [4e-30, 3e-30], [-3e30, -4e30]], dtype)
+    np.testing.assert_allclose(affinity([features], np.array([[0, 1], [0, 2]])), [[0.96], [-1]], atol=1e-6)

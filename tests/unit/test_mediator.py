@@ -3,8 +3,8 @@ import pytest
 import torch
 
 from cdp import mediator as module
+from cdp.candidates import CandidatePairs
 from cdp.mediator import RECIPES, Mediator, mediator_inputs
-from cdp.pairs import CandidatePairs
 
 LAYERS = ("0", "2", "4")
 
@@ -313,3 +313,19 @@ def test_input_that_never_varied_in_training_is_ignored():
     before = mediator.predict(inputs, device="cpu")
     inputs[:, 0] = 0
     np.testing.assert_array_equal(mediator.predict(inputs, device="cpu"), before)
+
+
+@pytest.mark.parametrize("digits", ["110", "111", "010"])
+def test_pairs_are_scored_batch_by_batch_like_their_whole_inputs(monkeypatch, digits):
+    described, cosines = candidates(100, 2), np.random.default_rng(2).random((100, 3), np.float32)
+    inputs = mediator_inputs(described, cosines, inputs=digits)
+    mediator = Mediator(inputs.shape[1])
+    monkeypatch.setattr(module, "_PREDICT_BATCH", 7)
+    found = mediator.predict_pairs(described, cosines, inputs=digits, device="cpu")
+    np.testing.assert_array_equal(found, mediator.predict(inputs, device="cpu"))
+
+
+def test_pairs_of_another_committee_are_refused():
+    described, cosines = candidates(5, 2), np.ones((5, 3), np.float32)
+    with pytest.raises(ValueError, match=r"this mediator takes 4 inputs a pair, not an array of shape \(5, 5\)"):
+        Mediator(4).predict_pairs(described, cosines, inputs="110")

@@ -140,3 +140,12 @@ GOOD = graph_of([[0, 1], [1, 0], [2, 1]])
 def test_graphs_that_do_not_fit_are_named(base, committee, sentence):
     with pytest.raises(ValueError, match=sentence):
         candidate_pairs(base, committee)
+
+
+def test_members_may_be_given_by_their_idx_alone():
+    rng = np.random.default_rng(3)
+    base, *committee = [random_graph(rng, 12, 5) for _ in range(3)]
+    for one, other in zip(
+        candidate_pairs(base, committee), candidate_pairs(base, [m.idx for m in committee]), strict=True
+    ):
+        np.testing.assert_array_equal(one, other)

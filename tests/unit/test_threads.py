@@ -1,9 +1,16 @@
 import os
 
 import numba
+import numpy as np
 import pytest
 
-from cdp.threads import limit_threads, usable_threads
+from cdp.affinities import affinity
+from cdp.knn import Neighbors
+from cdp.mediator import Mediator, mediator_inputs
+from cdp.pairs import candidate_pairs
+from cdp.propagation import propagate
+from cdp.soft_propagation import soft_propagate
+from cdp.threads import in_ranges, limit_threads, usable_threads
 
 
 @pytest.fixture
@@ -39,3 +46,50 @@ def test_limit_holds_for_the_block_only():
 def test_inner_limit_does_not_exceed_the_outer_one():
     with limit_threads(1), limit_threads(2):
         assert numba.get_num_threads() == 1
+
+
+@pytest.mark.parametrize(("n", "size"), [(0, 3), (1, 3), (6, 3), (7, 3)])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_ranges_cover_everything_once(n, size, threads):
+    seen = []
+    with limit_threads(threads):
+        in_ranges(lambda start, stop: seen.extend(range(start, stop)), n, size=size)
+    assert sorted(seen) == list(range(n))
+
+
+def test_error_in_a_range_is_raised():
+    def fail(start, stop):
+        raise RuntimeError(f"at {start}")
+
+    with pytest.raises(RuntimeError, match="at 0"):
+        in_ranges(fail, 5, size=2)
+
+
+def stages():
+    """All stages but kNN on one committee, with more samples than a task takes."""
+    rng = np.random.default_rng(0)
+    n, k = 9000, 6
+    graphs = [
+        Neighbors(
+            ((np.arange(n)[:, None] + np.append(0, rng.permutation(30)[: k - 1] + 1)) % n).astype(np.int32),
+            np.sort(rng.random((n, k), np.float32), axis=1),
+        )
+        for _ in range(3)
+    ]
+    candidates = candidate_pairs(graphs[0], graphs[1:])
+    cosines = affinity([rng.standard_normal((n, 5), np.float32) for _ in range(3)], candidates.pairs)
+    labels = propagate(candidates.pairs, candidates.similarity, n, max_size=20)
+    same = candidates.pairs[:, 0] // 20 == candidates.pairs[:, 1] // 20
+    mediator = Mediator.fit(mediator_inputs(candidates, cosines, inputs="111"), same, device="cpu")
+    scores = mediator.predict_pairs(candidates, cosines, inputs="111", device="cpu")
+    soft = soft_propagate(candidates.pairs, scores, labels, max_size=20, depth=2)
+    return [*candidates, cosines, labels, scores, *mediator.network.state_dict().values(), soft.data, soft.indices]
+
+
+def test_results_do_not_depend_on_the_number_of_threads():
+    results = []
+    for threads in (1, 2):
+        with limit_threads(threads):
+            results.append(stages())
+    for one, two in zip(*results, strict=True):
+        np.testing.assert_array_equal(one, two)

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cdp.pairs import CandidatePairs
+from cdp.candidates import CandidatePairs
 from cdp.selection import above, kept_pairs
 from cdp.voting import vote, vote_scores
 
