@@ -1,7 +1,7 @@
 """One model's features of a synthetic data set. Reads meta.txt, writes them as .npy."""
 
-from cdp.dataset import read_labels
 from cdp.files import save_blocks
+from cdp.labels import read_labels
 from cdp.synthetic import synthetic_features
 from scripts.job import run
 

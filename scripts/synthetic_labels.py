@@ -1,7 +1,7 @@
 """Identities of a synthetic data set. Writes meta.txt."""
 
-from cdp.dataset import format_labels
 from cdp.files import write_text
+from cdp.labels import format_labels
 from cdp.synthetic import synthetic_labels
 from scripts.job import run
 

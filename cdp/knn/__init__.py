@@ -17,11 +17,12 @@ from cdp.knn import cells, exact, faiss, nmslib
 from cdp.knn.proposal import Proposal
 from cdp.knn.recall import RecallSample
 from cdp.knn.vectors import METRICS, Vectors
-from cdp.threads import limit_threads
+from cdp.threads import in_ranges, limit_threads
 
 _BACKENDS = {"cells": cells.search, "exact": exact.search, "faiss": faiss.search, "nmslib": nmslib.search}
 _ABLE = {"l1": ("exact", "nmslib")}  # by metric; of the others, all backends are
 _EXACT_UP_TO = 10_000  # samples; beyond it, without a GPU, "auto" takes cells
+_BLOCK = 4096  # rows a task
 
 
 class Neighbors(NamedTuple):
@@ -109,8 +110,8 @@ def knn_graph(
     if backend == "auto":
         backend = "exact" if len(vectors) <= _EXACT_UP_TO or device == "cuda" or metric in _ABLE else "cells"
     own = (settings or {}).get(backend, {})
-    with limit_threads(threads) as limit, threadpool_limits(1, "blas"):
-        common: dict[str, Any] = {"k": min(k, len(vectors)), "device": device, "threads": limit, "seed": seed}
+    with limit_threads(threads), threadpool_limits(1, "blas"):
+        common: dict[str, Any] = {"k": min(k, len(vectors)), "device": device, "seed": seed}
         proposal, found = _good_enough(
             _BACKENDS[backend](vectors, **common, **own),
             None if backend == "exact" else RecallSample(vectors, **common),
@@ -139,17 +140,20 @@ def _ordered(proposal: Proposal, k: int, metric: str, recall: float) -> Neighbor
     """Rows as DESIGN 4.1 defines them, from proposed neighbours in any order (-1: none)."""
     idx = np.full((len(proposal.samples), k), -1, np.int32)
     dist = np.full(idx.shape, np.inf, np.float32)
-    _order_rows(*proposal, METRICS.index(metric), idx, dist)
+    squares = np.empty(len(idx))
+    in_ranges(lambda start, stop: _squares(proposal.vectors[start:stop], squares[start:stop]), len(idx), size=_BLOCK)
+
+    def order(start: int, stop: int) -> None:
+        _order_rows(start, stop, *proposal, squares, METRICS.index(metric), idx, dist)
+
+    in_ranges(order, len(idx), size=_BLOCK)
     return Neighbors(idx, dist, recall)
 
 
-@numba.njit(parallel=True, cache=True)
-def _order_rows(vectors, samples, candidates, metric, idx, dist):  # type: ignore[no-untyped-def]
+@numba.njit(nogil=True, cache=True)
+def _order_rows(start, stop, vectors, samples, candidates, squares, metric, idx, dist):  # type: ignore[no-untyped-def]
     k = idx.shape[1]
-    squares = np.empty(len(vectors))
-    for row in numba.prange(len(vectors)):
-        squares[row] = _dot(vectors[row], vectors[row])
-    for row in numba.prange(len(vectors)):
+    for row in range(start, stop):
         i = samples[row]
         idx[i, 0] = i
         dist[i, 0] = 0.0
@@ -174,7 +178,13 @@ def _order_rows(vectors, samples, candidates, metric, idx, dist):  # type: ignor
             idx[i, slot] = j
 
 
-@numba.njit(cache=True)
+@numba.njit(nogil=True, cache=True)
+def _squares(vectors, squares):  # type: ignore[no-untyped-def]
+    for row in range(len(vectors)):
+        squares[row] = _dot(vectors[row], vectors[row])
+
+
+@numba.njit(nogil=True, cache=True)
 def _distance(a, b, square_a, square_b, metric):  # type: ignore[no-untyped-def]
     """Distance by the place of its metric in METRICS."""
     if metric == 3:
@@ -185,7 +195,7 @@ def _distance(a, b, square_a, square_b, metric):  # type: ignore[no-untyped-def]
     return np.float32(np.arccos(max(-1.0, cosine)) / np.pi if metric == 1 else 1.0 - cosine)
 
 
-@numba.njit(cache=True, fastmath=True)
+@numba.njit(nogil=True, cache=True, fastmath=True)
 def _dot(a, b):  # type: ignore[no-untyped-def]
     total = 0.0
     for d in range(len(a)):
@@ -193,7 +203,7 @@ def _dot(a, b):  # type: ignore[no-untyped-def]
     return total
 
 
-@numba.njit(cache=True, fastmath=True)
+@numba.njit(nogil=True, cache=True, fastmath=True)
 def _difference(a, b, power):  # type: ignore[no-untyped-def]
     total = 0.0
     for d in range(len(a)):

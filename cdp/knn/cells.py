@@ -28,7 +28,6 @@ def search(
     *,
     k: int,
     device: str,
-    threads: int,
     seed: int,
     cell_size: int = 64,
     probes: int = 8,
@@ -43,8 +42,6 @@ def search(
     vectors : Vectors
     k : int, <= n_samples
     device : {"cpu", "cuda"}
-    threads : int
-        The result does not depend on them.
     seed : int
         Of the samples that the quantiser is trained on.
     cell_size : int
@@ -60,22 +57,22 @@ def search(
     generator = np.random.default_rng(seed)
     n_cells = max(1, len(vectors) // max(cell_size, 2 * k))
     sample = generator.permutation(len(vectors))[: training_size(n_cells)]
-    quantizer = train(vectors.take(np.sort(sample)), n_cells, generator=generator, device=device, threads=threads)
+    quantizer = train(vectors.take(np.sort(sample)), n_cells, generator=generator, device=device)
     n_cells = len(quantizer.centroids.vectors)
     probed = np.empty((len(vectors), min(probes, n_cells)), np.int32)
     for place, block in vectors.blocks():
-        probed[place] = quantizer.nearest_cells(block, probed.shape[1], device=device, threads=threads)
+        probed[place] = quantizer.nearest_cells(block, probed.shape[1], device=device)
     samples = np.argsort(probed[:, 0], kind="stable")
     probed = probed[samples]
     home = probed[:, 0].copy()
     cells = Cells.of(vectors.arranged(samples), np.searchsorted(home, np.arange(n_cells + 1)))
     best = Best.none(len(vectors), min(k + SPARE, len(vectors)))
-    scan(cells.vectors, cells, best, probes=probed, device=device, threads=threads)
+    scan(cells.vectors, cells, best, probes=probed, device=device)
     before = best.found
     active = np.arange(len(vectors))
     while True:
         for _ in range(_REFINEMENTS):
-            best = refine(cells, best, k=k, home=home, probes=probed, threads=threads)
+            best = refine(cells, best, k=k, home=home, probes=probed)
         yield Proposal(cells.vectors, samples, best.found)
         if probes >= n_cells and len(active) == len(vectors):
             return
@@ -86,6 +83,6 @@ def search(
         for start in range(0, len(active), _BLOCK):
             rows = active[start : start + _BLOCK]
             further = Best.none(len(rows), best.found.shape[1])
-            nearest = quantizer.nearest_cells(cells.vectors[rows], probes, device=device, threads=threads)
-            scan(cells.vectors[rows], cells, further, probes=nearest, device=device, threads=threads)
+            nearest = quantizer.nearest_cells(cells.vectors[rows], probes, device=device)
+            scan(cells.vectors[rows], cells, further, probes=nearest, device=device)
             merge(*best, rows, *further)

@@ -12,7 +12,7 @@ SPARE = 8  # neighbours beyond k, so that near-ties are settled by exact distanc
 _BLOCK = 512  # queries a thread takes at a time
 
 
-def search(vectors: Vectors, *, k: int, device: str, threads: int, seed: int) -> Iterator[Proposal]:
+def search(vectors: Vectors, *, k: int, device: str, seed: int) -> Iterator[Proposal]:
     """Propose the nearest samples of every sample, once.
 
     Parameters
@@ -20,7 +20,6 @@ def search(vectors: Vectors, *, k: int, device: str, threads: int, seed: int) ->
     vectors : Vectors
     k : int, <= n_samples
     device : {"cpu", "cuda"}
-    threads : int
     seed : int
         Unused: there is no choice to make.
 
@@ -30,16 +29,12 @@ def search(vectors: Vectors, *, k: int, device: str, threads: int, seed: int) ->
         The k + 8 nearest (all, where there are fewer); lower indices win ties.
     """
     arranged = vectors.arranged()
-    found = nearest(
-        arranged, arranged, k + SPARE, manhattan=vectors.metric == "l1", device=device, threads=threads
-    ).found
+    found = nearest(arranged, arranged, k + SPARE, manhattan=vectors.metric == "l1", device=device).found
     yield Proposal(arranged, np.arange(len(vectors)), found)
 
 
-def nearest(
-    queries: np.ndarray, vectors: np.ndarray, width: int, *, manhattan: bool, device: str, threads: int
-) -> Best:
+def nearest(queries: np.ndarray, vectors: np.ndarray, width: int, *, manhattan: bool, device: str) -> Best:
     """The `width` vectors (n, dim) nearest to each query (m, dim), best first; as many as there are, if fewer."""
     best = Best.none(len(queries), min(width, len(vectors)))
-    scan(queries, Cells.of(vectors), best, manhattan=manhattan, device=device, threads=threads, block=_BLOCK)
+    scan(queries, Cells.of(vectors), best, manhattan=manhattan, device=device, block=_BLOCK)
     return best

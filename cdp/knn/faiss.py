@@ -7,12 +7,13 @@ import numpy as np
 from cdp.knn.exact import SPARE
 from cdp.knn.proposal import Proposal
 from cdp.knn.vectors import Vectors
+from cdp.threads import usable_threads
 
 _BLOCK = 65536  # queries at a time
 
 
 def search(
-    vectors: Vectors, *, k: int, device: str, threads: int, seed: int, cells: int = 1024, probes: int = 8
+    vectors: Vectors, *, k: int, device: str, seed: int, cells: int = 1024, probes: int = 8
 ) -> Iterator[Proposal]:
     """Propose ever better neighbours of every sample: with each proposal, twice as many lists are probed.
 
@@ -22,7 +23,6 @@ def search(
     k : int, <= n_samples
     device : str
         Unused: faiss's CPU build computes on the CPU.
-    threads : int
     seed : int
         Of the clustering.
     cells : int
@@ -37,7 +37,7 @@ def search(
     """
     import faiss
 
-    faiss.omp_set_num_threads(threads)
+    faiss.omp_set_num_threads(usable_threads())
     arranged = vectors.arranged()
     cells = min(cells, max(1, len(vectors) // 39))
     index = faiss.IndexIVFFlat(

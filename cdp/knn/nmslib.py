@@ -6,6 +6,7 @@ import numpy as np
 
 from cdp.knn.proposal import Proposal
 from cdp.knn.vectors import Vectors
+from cdp.threads import usable_threads
 
 _SPACES = {"cosine": "cosinesimil", "angular": "cosinesimil", "l2": "l2", "l1": "l1"}
 _DOUBLINGS = 4
@@ -16,7 +17,6 @@ def search(
     *,
     k: int,
     device: str,
-    threads: int,
     seed: int,
     M: int = 16,  # noqa: N803
     ef_construction: int = 200,
@@ -31,8 +31,6 @@ def search(
     k : int, <= n_samples
     device : str
         Unused: nmslib computes on the CPU.
-    threads : int
-        With more than one, the graph and so the neighbours vary a little from run to run.
     seed : int
         Unused: nmslib takes none.
     M, ef_construction, ef_search, post : int
@@ -41,16 +39,17 @@ def search(
     Yields
     ------
     Proposal
+        With more than one thread, the graph and so the neighbours vary a little from run to run.
     """
     import nmslib
 
     arranged = vectors.arranged()
     index = nmslib.init(method="hnsw", space=_SPACES[vectors.metric])
     index.addDataPointBatch(arranged)
-    index.createIndex({"M": M, "efConstruction": ef_construction, "post": post, "indexThreadQty": threads})
+    index.createIndex({"M": M, "efConstruction": ef_construction, "post": post, "indexThreadQty": usable_threads()})
     for doubling in range(_DOUBLINGS + 1):
         index.setQueryTimeParams({"efSearch": max(ef_search, k) << doubling})
         found = np.full((len(vectors), k), -1, np.int32)
-        for i, (neighbors, _) in enumerate(index.knnQueryBatch(arranged, k=k, num_threads=threads)):
+        for i, (neighbors, _) in enumerate(index.knnQueryBatch(arranged, k=k, num_threads=usable_threads())):
             found[i, : len(neighbors)] = neighbors
         yield Proposal(arranged, np.arange(len(vectors)), found)

@@ -18,7 +18,7 @@ class Quantizer(NamedTuple):
     groups: Cells  # one cell of all the groups' centroids
     centroids: Cells  # those of the cells, by group
 
-    def nearest_cells(self, vectors: np.ndarray, count: int, *, device: str, threads: int) -> np.ndarray:
+    def nearest_cells(self, vectors: np.ndarray, count: int, *, device: str) -> np.ndarray:
         """The `count` nearest cells of each vector among those of its nearest groups, as many (but 8 at least).
 
         Returns
@@ -28,13 +28,13 @@ class Quantizer(NamedTuple):
         """
         all_groups = len(self.groups.vectors)
         n_groups = all_groups if count == len(self.centroids.vectors) else min(max(count, 8), all_groups)
-        groups = _nearest(vectors, self.groups, n_groups, device, threads)
+        groups = _nearest(vectors, self.groups, n_groups, device)
         best = Best.none(len(vectors), count)
-        scan(vectors, self.centroids, best, probes=groups, device=device, threads=threads)
+        scan(vectors, self.centroids, best, probes=groups, device=device)
         return best.found
 
 
-def train(sample: np.ndarray, n_cells: int, *, generator: np.random.Generator, device: str, threads: int) -> Quantizer:
+def train(sample: np.ndarray, n_cells: int, *, generator: np.random.Generator, device: str) -> Quantizer:
     """k-means in two levels: groups, about the square root of `n_cells`; cells in each of them.
 
     Parameters
@@ -44,19 +44,19 @@ def train(sample: np.ndarray, n_cells: int, *, generator: np.random.Generator, d
     """
     n_groups = max(1, round(n_cells**0.5))
     few = sample[generator.permutation(len(sample))[: n_groups * _GROUP_SAMPLES]]
-    groups = Cells.of(_k_means(few, n_groups, generator, device, threads))
-    group_of = _nearest(sample, groups, 1, device, threads)[:, 0]
+    groups = Cells.of(_k_means(few, n_groups, generator, device))
+    group_of = _nearest(sample, groups, 1, device)[:, 0]
     centroids = np.vstack(
         [
-            _k_means(members, max(1, round(len(members) * n_cells / len(sample))), generator, "cpu", threads)
+            _k_means(members, max(1, round(len(members) * n_cells / len(sample))), generator, "cpu")
             for members in (sample[group_of == group] for group in range(n_groups))
             if len(members)
         ]
     )
-    quantizer = _grouped(groups, centroids, device, threads)
-    cell_of = quantizer.nearest_cells(sample, 1, device=device, threads=threads)[:, 0]
+    quantizer = _grouped(groups, centroids, device)
+    cell_of = quantizer.nearest_cells(sample, 1, device=device)[:, 0]
     _move_to_means(quantizer.centroids.vectors, sample, cell_of)
-    return _grouped(groups, quantizer.centroids.vectors, device, threads)
+    return _grouped(groups, quantizer.centroids.vectors, device)
 
 
 def training_size(n_cells: int) -> int:
@@ -64,25 +64,23 @@ def training_size(n_cells: int) -> int:
     return n_cells * _SAMPLES
 
 
-def _grouped(groups: Cells, centroids: np.ndarray, device: str, threads: int) -> Quantizer:
-    group_of = _nearest(centroids, groups, 1, device, threads)[:, 0]
+def _grouped(groups: Cells, centroids: np.ndarray, device: str) -> Quantizer:
+    group_of = _nearest(centroids, groups, 1, device)[:, 0]
     order = np.argsort(group_of, kind="stable")
     starts = np.searchsorted(group_of[order], np.arange(len(groups.vectors) + 1))
     return Quantizer(groups, Cells.of(centroids[order], starts))
 
 
-def _k_means(
-    vectors: np.ndarray, n_clusters: int, generator: np.random.Generator, device: str, threads: int
-) -> np.ndarray:
+def _k_means(vectors: np.ndarray, n_clusters: int, generator: np.random.Generator, device: str) -> np.ndarray:
     centroids = vectors[generator.permutation(len(vectors))[:n_clusters]]
     for _ in range(_ITERATIONS):
-        _move_to_means(centroids, vectors, _nearest(vectors, Cells.of(centroids), 1, device, threads)[:, 0])
+        _move_to_means(centroids, vectors, _nearest(vectors, Cells.of(centroids), 1, device)[:, 0])
     return centroids
 
 
-def _nearest(vectors: np.ndarray, centroids: Cells, count: int, device: str, threads: int) -> Any:
+def _nearest(vectors: np.ndarray, centroids: Cells, count: int, device: str) -> Any:
     best = Best.none(len(vectors), count)
-    scan(vectors, centroids, best, device=device, threads=threads)
+    scan(vectors, centroids, best, device=device)
     return best.found
 
 

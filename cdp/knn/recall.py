@@ -18,17 +18,17 @@ class RecallSample:
     vectors : Vectors
     k : int
         Neighbours, the sample itself included.
-    device, threads
+    device : {"cpu", "cuda"}
         See `cdp.knn.scan.scan`.
     seed : int
         Of the choice of the samples.
     """
 
-    def __init__(self, vectors: Vectors, *, k: int, device: str, threads: int, seed: int) -> None:
+    def __init__(self, vectors: Vectors, *, k: int, device: str, seed: int) -> None:
         generator = np.random.default_rng([seed, 1])
         self.k = min(k, len(vectors))
         self.samples = np.sort(generator.permutation(len(vectors))[:_SAMPLES])
-        self.device, self.threads = device, threads
+        self.device = device
         self.manhattan = vectors.metric == "l1"
         self.last: np.ndarray | None = None
 
@@ -46,7 +46,6 @@ class RecallSample:
                 self.k,
                 manhattan=self.manhattan,
                 device=self.device,
-                threads=self.threads,
             )
             self.last = best.scores[:, -1]
         hits = self._hits(proposal.vectors, rows, proposal.candidates[rows])

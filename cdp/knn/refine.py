@@ -1,17 +1,16 @@
 """Neighbours of neighbours: what a search by cells missed across their borders."""
 
-from concurrent.futures import ThreadPoolExecutor
-
 import numba
 import numpy as np
 
 from cdp.knn.scan import Best, Cells, offer
+from cdp.threads import in_ranges
 
 _BLOCK = 4096  # samples a task
 _MIDDLES = 20  # samples that list this one, looked at beside those that it lists
 
 
-def refine(cells: Cells, best: Best, *, k: int, home: np.ndarray, probes: np.ndarray, threads: int) -> Best:
+def refine(cells: Cells, best: Best, *, k: int, home: np.ndarray, probes: np.ndarray) -> Best:
     """Compare each sample with its neighbours' neighbours, but those in cells that it has probed.
 
     Parameters
@@ -26,8 +25,6 @@ def refine(cells: Cells, best: Best, *, k: int, home: np.ndarray, probes: np.nda
         Each sample's cell.
     probes : ndarray of shape (n_samples, p), int32
         The cells that it was compared with.
-    threads : int
-        The result does not depend on them.
 
     Returns
     -------
@@ -36,13 +33,10 @@ def refine(cells: Cells, best: Best, *, k: int, home: np.ndarray, probes: np.nda
     starts, listed_by = _listed_by(best.found, min(k, best.found.shape[1]))
     refined = Best(best.scores.copy(), best.found.copy())
 
-    def task(start: int) -> None:
-        stop = min(start + _BLOCK, len(home))
+    def task(start: int, stop: int) -> None:
         _refine(start, stop, cells.vectors, cells.half, home, probes, k, starts, listed_by, *best, *refined)
 
-    with ThreadPoolExecutor(threads) as pool:
-        for _ in pool.map(task, range(0, len(home), _BLOCK)):
-            pass
+    in_ranges(task, len(home), size=_BLOCK)
     return refined
 
 

@@ -4,11 +4,12 @@ Exact search probes one cell that holds all samples; a coarse quantiser's search
 find which, centroids are searched in the same way.
 """
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numba
 import numpy as np
+
+from cdp.threads import in_ranges
 
 _COLUMNS = 2048  # members of a cell that are compared at a time
 _GPU_ROWS, _GPU_COLUMNS = 1024, 32768  # on a GPU
@@ -66,7 +67,6 @@ def scan(
     probes: np.ndarray | None = None,
     manhattan: bool = False,
     device: str = "cpu",
-    threads: int = 1,
     block: int = 4096,
 ) -> None:
     """Compare each query with all vectors of the cells that it probes, and keep the best in `best`.
@@ -82,8 +82,6 @@ def scan(
     manhattan : bool
         Score by the negative sum of absolute differences; on the CPU only.
     device : {"cpu", "cuda"}
-    threads : int
-        The result does not depend on them.
     block : int
         Queries that a thread takes at a time.
 
@@ -96,14 +94,11 @@ def scan(
     if device != "cpu":
         return scan_torch(queries, cells, best, probes, device)
 
-    def task(start: int) -> None:
-        part = slice(start, start + block)
+    def task(start: int, stop: int) -> None:
+        part = slice(start, stop)
         _scan(queries[part], *cells, best.scores[part], best.found[part], probes[part], manhattan)
 
-    with ThreadPoolExecutor(threads) as pool:
-        for _ in pool.map(task, range(0, len(queries), block)):
-            pass
-    return None
+    return in_ranges(task, len(queries), size=block)
 
 
 def half_squares(vectors: np.ndarray) -> np.ndarray:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from cdp.features import check_rows, normalize
+from cdp.features import normalize, row_norms
 
 METRICS = ("cosine", "angular", "l2", "l1")
 _BLOCK = 65536  # rows read at a time
@@ -34,7 +34,7 @@ class Vectors:
         self.metric = metric
         self.directions = metric in ("cosine", "angular")
         if self.directions:
-            check_rows(self.features)
+            row_norms(self.features)
         else:
             _check_finite(self.features)
         self.origin = np.zeros(self.features.shape[1], np.float32)

@@ -134,7 +134,7 @@ def test_scan_compares_with_the_probed_cells_only(device, seed, n, width, n_cell
     probes[rng.random(probes.shape) < 0.2] = -1
     best = Best.none(len(queries), width)
     if device == "cpu":
-        scan(queries, cells, best, probes=probes, threads=2, block=rows)
+        scan(queries, cells, best, probes=probes, block=rows)
     else:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(scanning, "_GPU_ROWS", rows)
@@ -164,7 +164,7 @@ def test_refinement_compares_with_neighbours_of_neighbours(seed, n, k, n_cells):
     probes = home[:, None].copy()
     best = Best.none(n, k)
     scan(vectors, cells, best, probes=probes)
-    refined = refine(cells, best, k=k, home=home, probes=probes, threads=2)
+    refined = refine(cells, best, k=k, home=home, probes=probes)
     score = vectors @ vectors.T - (vectors**2).sum(axis=1) / 2
     listed = [{j for j in row if j >= 0} for row in best.found.tolist()]
     for i in range(n):
@@ -417,9 +417,9 @@ def test_any_proposal_of_a_backend_is_put_right(seed, n, k):
 def test_backend_gets_its_own_settings_only():
     calls = []
 
-    def spy(vectors, *, k, device, threads, seed, **settings):
+    def spy(vectors, *, k, device, seed, **settings):
         calls.append(settings)
-        return exact.search(vectors, k=k, device=device, threads=threads, seed=seed)
+        return exact.search(vectors, k=k, device=device, seed=seed)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(knn._BACKENDS, "nmslib", spy)
@@ -441,7 +441,7 @@ def test_auto_backend_is_approximate_only_for_many_samples_without_a_gpu(monkeyp
     calls = []
     for backend in ("exact", "cells"):
 
-        def spy(vectors, *, k, device, threads, seed, backend=backend):
+        def spy(vectors, *, k, device, seed, backend=backend):
             calls.append(backend)
             n = len(vectors)
             return [Proposal(vectors.arranged(), np.arange(n), np.tile(np.arange(n), (n, 1)))]
