@@ -1,10 +1,10 @@
 # make demo: set up, cluster the demo data, show the table.   make test: set up, run all tests.
-# make lint, make lock: for development.   PYTHON=... chooses the interpreter (3.11 or newer).
+# make bench: the short benchmarks. make lint, make lock: for development.   PYTHON=... chooses the interpreter (3.11 or newer).
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3.11)
 BIN := .venv/bin
 
-.PHONY: demo test lint lock
+.PHONY: demo test bench lint lock
 
 demo: .venv/ready
 	@$(BIN)/snakemake results/demo/table.md --quiet host reason
@@ -12,6 +12,12 @@ demo: .venv/ready
 
 test: .venv/ready
 	$(BIN)/pytest
+
+bench: .venv/ready
+	$(BIN)/python benchmarks/knn.py
+	$(BIN)/python benchmarks/pairs.py
+	$(BIN)/python benchmarks/propagation.py
+	$(BIN)/python benchmarks/workflow_overhead.py
 
 lint: .venv/ready
 	$(BIN)/ruff check

@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+import time
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -18,8 +19,11 @@ def run(main: Callable[[Any], None], snakemake: Any) -> None:
     warnings.formatwarning = lambda message, *_, **__: f"warning: {message}"
     try:
         logging.getLogger().addHandler(logging.FileHandler(snakemake.log[0], mode="w"))
+        start = time.perf_counter()
         with limit_threads(snakemake.threads):
             main(snakemake)
+        with open(snakemake.log[0], "a", encoding="utf-8") as log:
+            log.write(f"computed in {time.perf_counter() - start:.3f} s\n")
     except (ValueError, OSError, MemoryError) as error:
         logging.error("error: %s", str(error) or "out of memory; give the job more, or lower its threads")
         sys.exit(1)
