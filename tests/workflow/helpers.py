@@ -10,7 +10,8 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).parents[2]
-PARTS = ("Snakefile", "rules", "scripts", "cdp", "config", "profiles", "data")
+DEMO = ("data/labeled/demo_labeled", "data/unlabeled/demo")  # of what else lies in data/, nobody wants a copy a test
+PARTS = ("Snakefile", "rules", "scripts", "cdp", "config", "profiles", *DEMO)
 
 
 def snakemake(folder, *arguments, check=True, **options):
