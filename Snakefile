@@ -1,5 +1,7 @@
 """Consensus-Driven Propagation: from feature files to clusters and a table of results."""
 
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # jobs share the CPUs, so idle threads must not spin
+
 
 include: "rules/config.smk"
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numba
 import numpy as np
 
-from cdp.features import compilable, row_norms
+from cdp.features import compilable, release, row_norms
 from cdp.threads import in_ranges
 
 _RUNS = 1024  # a task
@@ -17,7 +17,7 @@ def affinity(features_per_model: Sequence[np.ndarray], pairs: np.ndarray) -> np.
     Parameters
     ----------
     features_per_model : sequence of arrays of shape (n_samples, dim of the model)
-        Base first; may be memory-mapped.
+        Base first; may be memory-mapped: then one model at a time is in memory.
     pairs : ndarray of shape (P, 2), integer
         In any order; fastest when sorted.
 
@@ -44,6 +44,7 @@ def affinity(features_per_model: Sequence[np.ndarray], pairs: np.ndarray) -> np.
     for m, features in enumerate(features_per_model):
         norms = row_norms(features, name=f"features of model {m}")
         _fill(cosines[:, m], compilable(features), norms, pairs, starts, order)
+        release(features)
     return cosines
 
 

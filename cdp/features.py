@@ -1,5 +1,6 @@
 """Feature files: mapped into memory as stored, L2-normalised for use."""
 
+import mmap
 import os
 from pathlib import Path
 
@@ -123,6 +124,12 @@ def row_norms(
         what = "is all zeros" if norms[row] == 0 else "holds NaN or infinity"
         raise ValueError(f"{name}: row {row} (counted from 0) {what}; remove or re-extract that sample")
     return norms
+
+
+def release(features: np.ndarray) -> None:
+    """Let go of the memory that a mapped file takes in this process; whoever reads the array again gets it back."""
+    if isinstance(features, np.memmap) and features.mode == "r" and hasattr(mmap, "MADV_DONTNEED"):
+        features._mmap.madvise(mmap.MADV_DONTNEED)  # type: ignore[attr-defined]
 
 
 def compilable(features: np.ndarray) -> np.ndarray:

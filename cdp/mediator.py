@@ -2,7 +2,8 @@
 
 import os
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,8 +12,10 @@ import torch
 from cdp.candidates import CandidatePairs
 from cdp.devices import choose_device
 from cdp.files import atomic_path, whole
+from cdp.threads import in_ranges
 
-_PREDICT_BATCH = 16384  # pairs; their activations stay in the cache
+_PREDICT_BATCH = 8192  # pairs a task; their activations stay in the cache
+_GPU_BATCH = 131072
 
 
 @dataclass(frozen=True)
@@ -154,6 +157,7 @@ class Mediator:
         -------
         ndarray of shape (P,), float32
         """
+        self._check_shape(inputs.shape)
         return self._predict(lambda batch: inputs[batch], len(inputs), device)
 
     def predict_pairs(
@@ -179,22 +183,27 @@ class Mediator:
             part = CandidatePairs(*(field[batch] for field in candidates))
             return mediator_inputs(part, affinity[batch], inputs=inputs)
 
-        return self._predict(columns, len(candidates.pairs), device)
+        n_pairs = len(candidates.pairs)
+        self._check_shape((n_pairs, columns(slice(0, 0)).shape[1]))
+        return self._predict(columns, n_pairs, device)
+
+    def _check_shape(self, shape: tuple[int, ...]) -> None:
+        if len(shape) != 2 or shape[1] != self.n_inputs:
+            raise ValueError(f"this mediator takes {self.n_inputs} inputs a pair, not an array of shape {shape}")
 
     def _predict(self, columns: Callable[[slice], np.ndarray], n_pairs: int, device: str) -> np.ndarray:
         place = torch.device(choose_device(device))
         network, mean, scale = self.network.to(place), self.mean.to(place), self.scale.to(place)
         probability = torch.empty(n_pairs)
-        with torch.inference_mode():
-            for start in range(0, max(n_pairs, 1), _PREDICT_BATCH):
-                batch = slice(start, start + _PREDICT_BATCH)
-                block = columns(batch)
-                if block.ndim != 2 or block.shape[1] != self.n_inputs:
-                    raise ValueError(
-                        f"this mediator takes {self.n_inputs} inputs a pair, not an array of shape {block.shape}"
-                    )
-                x = torch.from_numpy(np.asarray(block, np.float32)).to(place)
-                probability[batch] = torch.softmax(network((x - mean) / scale), dim=1)[:, 1].cpu()
+
+        def score(start: int, stop: int) -> None:
+            block = np.asarray(columns(slice(start, stop)), np.float32)
+            with torch.inference_mode():
+                x = torch.from_numpy(block).to(place)
+                probability[start:stop] = torch.softmax(network((x - mean) / scale), dim=1)[:, 1].cpu()
+
+        with _single_threaded_torch():
+            in_ranges(score, n_pairs, size=_PREDICT_BATCH if place.type == "cpu" else _GPU_BATCH)
         self.network.to("cpu")
         return probability.numpy()
 
@@ -221,6 +230,17 @@ class Mediator:
             mediator.network.load_state_dict(state["network"])
             mediator.mean, mediator.scale = state["mean"], state["scale"]
         return mediator
+
+
+@contextmanager
+def _single_threaded_torch() -> Iterator[None]:
+    """For batches that run side by side: threads within each would wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _train(

@@ -22,7 +22,7 @@ rule check_features:
     priority: 1
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=lambda w, input: 500 + int(1.1 * input.size_mb),
     params:
         dim=lambda w: dim_of(w.dataset, w.model),
         folder=lambda w: data_folder(w.dataset),

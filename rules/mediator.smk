@@ -43,7 +43,7 @@ rule score_pairs:
         f"{PAIR_DIR}/scores_mediator_{{inputs}}.benchmark.jsonl"
     threads: 4
     resources:
-        mem_mb=lambda w, input: 1500 + 4 * int(input.size_mb),
+        mem_mb=lambda w, input: 1500 + int(1.3 * input.size_mb),
     params:
         settings={"device": config["mediator"]["device"]},
         source=source_hash("score_pairs.py"),

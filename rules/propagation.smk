@@ -18,7 +18,7 @@ rule propagate:
         f"{CLUSTER_DIR}/meta.benchmark.jsonl"
     threads: 1
     resources:
-        mem_mb=lambda w, input: 500 + 4 * int(input.size_mb),
+        mem_mb=lambda w, input: 400 + 2 * int(input.size_mb),
     params:
         settings={"max_iter": config["propagation"]["max_iter"]},
         source=source_hash("propagate.py"),

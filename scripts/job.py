@@ -1,7 +1,6 @@
 """What all scripts share: logging, threads, and one sentence instead of a traceback for a user's mistake."""
 
 import logging
-import os
 import sys
 import time
 import warnings
@@ -13,7 +12,6 @@ from cdp.threads import limit_threads
 
 def run(main: Callable[[Any], None], snakemake: Any) -> None:
     """Run a script's main under its rule's number of threads; messages go to the log and to the terminal."""
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # BLAS, numba and torch take turns; idle threads must not spin
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     logging.captureWarnings(True)
     warnings.formatwarning = lambda message, *_, **__: f"warning: {message}"

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cdp import features as module
-from cdp.features import load_features, normalize, row_norms
+from cdp.features import load_features, normalize, release, row_norms
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
@@ -167,3 +167,23 @@ def test_normalising_what_is_no_matrix_is_refused(shape):
     with pytest.raises(ValueError, match=r"m\.npy must be real numbers, samples x dim, not float64 of shape") as caught:
         normalize(np.ones(shape), name="m.npy")
     assert str(shape) in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["m.npy", "m.bin"])
+def test_released_features_can_be_read_again(tmp_path, name):
+    stored = np.arange(12, dtype=np.float32).reshape(4, 3)
+    np.save(tmp_path / "m.npy", stored)
+    stored.tofile(tmp_path / "m.bin")
+    features = load_features(tmp_path / name, dim=3)
+    release(features)
+    np.testing.assert_array_equal(features, stored)
+
+
+@pytest.mark.parametrize("mode", ["c", "r+"])
+def test_changed_features_are_not_released(tmp_path, mode):
+    np.save(tmp_path / "m.npy", np.ones((4, 3), np.float32))
+    features = np.load(tmp_path / "m.npy", mmap_mode=mode)
+    features[0] = 2
+    release(features)
+    release(np.ones((2, 2)))
+    assert features[0].tolist() == [2, 2, 2]
