@@ -74,4 +74,4 @@ def report(arguments: argparse.Namespace, rows: list[Row]) -> None:
         print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
     arguments.json.parent.mkdir(parents=True, exist_ok=True)
     content = {"machine": machine(), "options": options, "rows": rows}
-    arguments.json.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    arguments.json.write_text(json.dumps(content, indent=2, default=str) + "\n", encoding="utf-8")

@@ -8,7 +8,7 @@ rule table:
     """One row an experiment (DESIGN 6), with times from the jobs' benchmark files."""
     input:
         evaluations=lambda w: [row["evaluation"] for row in table_rows(w.dataset)],
-        recalls=lambda w: sorted({path for row in table_rows(w.dataset) for path in row["knn_recalls"]}),
+        recalls=lambda w: list(dict.fromkeys(path for row in table_rows(w.dataset) for path in row["knn_recalls"])),
     output:
         markdown="results/{dataset}/table.md",
         csv="results/{dataset}/table.csv",
