@@ -26,7 +26,7 @@ def run(folder: Path, *targets: str, cores: int = 2) -> float:
     (folder / "data").exists() or (folder / "data").symlink_to(ROOT / "data")
     command = [sys.executable, "-m", "snakemake", "-s", str(ROOT / "Snakefile"), "--directory", str(folder)]
     start = time.perf_counter()
-    subprocess.run([*command, "--cores", str(cores), "--quiet", "all", *targets], check=True, cwd=ROOT)
+    subprocess.run([*command, *targets, "--cores", str(cores), "--quiet", "all"], check=True, cwd=ROOT)
     return time.perf_counter() - start
 
 
