@@ -105,12 +105,12 @@ def knn_graph(
         raise ValueError(f"settings are by backend ({', '.join(_BACKENDS)}), not for {', '.join(sorted(unknown))}")
     if metric in _ABLE and backend not in ("auto", *_ABLE[metric]):
         raise ValueError(f"backend {backend} cannot do metric {metric}; choose {' or '.join(_ABLE[metric])}")
-    vectors = Vectors(features, metric)
-    device = "cpu" if metric == "l1" else choose_device(device)
-    if backend == "auto":
-        backend = "exact" if len(vectors) <= _EXACT_UP_TO or device == "cuda" or metric in _ABLE else "cells"
-    own = (settings or {}).get(backend, {})
     with limit_threads(threads), threadpool_limits(1, "blas"):
+        vectors = Vectors(features, metric)
+        device = "cpu" if metric == "l1" else choose_device(device)
+        if backend == "auto":
+            backend = "exact" if len(vectors) <= _EXACT_UP_TO or device == "cuda" or metric in _ABLE else "cells"
+        own = (settings or {}).get(backend, {})
         common: dict[str, Any] = {"k": min(k, len(vectors)), "device": device, "seed": seed}
         proposal, found = _good_enough(
             _BACKENDS[backend](vectors, **common, **own),

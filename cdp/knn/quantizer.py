@@ -1,6 +1,6 @@
 """A coarse quantiser: cells of nearby samples, found and searched through groups of cells."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numba
 import numpy as np
@@ -78,7 +78,7 @@ def _k_means(vectors: np.ndarray, n_clusters: int, generator: np.random.Generato
     return centroids
 
 
-def _nearest(vectors: np.ndarray, centroids: Cells, count: int, device: str) -> Any:
+def _nearest(vectors: np.ndarray, centroids: Cells, count: int, device: str) -> np.ndarray:
     best = Best.none(len(vectors), count)
     scan(vectors, centroids, best, device=device)
     return best.found
