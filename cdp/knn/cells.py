@@ -11,16 +11,18 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from cdp.knn.best import Best
 from cdp.knn.exact import SPARE
+from cdp.knn.points import Points, principal_axes
 from cdp.knn.proposal import Proposal
 from cdp.knn.quantizer import train, training_size
 from cdp.knn.refine import refine
-from cdp.knn.scan import Best, Cells, merge, scan
+from cdp.knn.scan import Cells, scan
 from cdp.knn.vectors import Vectors
+from cdp.knn.widen import Outline, Reach, widen
 
-_REFINEMENTS = 2
-_BLOCK = 65536  # samples searched further at a time
-_GROWTH = 4  # of the probes, from one proposal to the next
+_AXES_SAMPLES = 4096
+_WITHIN = (0.3, 0.37, 0.45, 0.55, 0.67, 0.82, 1.0)
 
 
 def search(
@@ -56,33 +58,28 @@ def search(
     """
     generator = np.random.default_rng(seed)
     n_cells = max(1, len(vectors) // max(cell_size, 2 * k))
-    sample = generator.permutation(len(vectors))[: training_size(n_cells)]
-    quantizer = train(vectors.take(np.sort(sample)), n_cells, generator=generator, device=device)
-    n_cells = len(quantizer.centroids.vectors)
+    sample = vectors.take(np.sort(generator.permutation(len(vectors))[: training_size(n_cells)]))
+    axes = principal_axes(sample[:: max(1, len(sample) // _AXES_SAMPLES)])
+    quantizer = train(_heads(sample, axes), n_cells, generator=generator, device=device)
+    n_cells = len(quantizer)
     probed = np.empty((len(vectors), min(probes, n_cells)), np.int32)
     for place, block in vectors.blocks():
-        probed[place] = quantizer.nearest_cells(block, probed.shape[1], device=device)
+        probed[place] = quantizer.nearest_cells(_heads(block, axes), probed.shape[1], device=device)
     samples = np.argsort(probed[:, 0], kind="stable")
     probed = probed[samples]
     home = probed[:, 0].copy()
-    cells = Cells.of(vectors.arranged(samples), np.searchsorted(home, np.arange(n_cells + 1)))
+    points = Points.of(vectors.arranged(samples), axes)
+    cells = Cells(points, np.searchsorted(home, np.arange(n_cells + 1)))
+    outline = Outline.of(cells, quantizer.centroids.starts)
     best = Best.none(len(vectors), min(k + SPARE, len(vectors)))
-    scan(cells.vectors, cells, best, probes=probed, device=device)
-    before = best.found
-    active = np.arange(len(vectors))
-    while True:
-        for _ in range(_REFINEMENTS):
-            best = refine(cells, best, k=k, home=home, probes=probed)
-        yield Proposal(cells.vectors, samples, best.found)
-        if probes >= n_cells and len(active) == len(vectors):
-            return
-        changed = np.flatnonzero((best.found[:, :k] != before[:, :k]).any(axis=1))
-        active, before = changed if len(changed) else np.arange(len(vectors)), best.found
-        probes = min(_GROWTH * probes, n_cells)
-        best = Best(best.scores.copy(), best.found.copy())
-        for start in range(0, len(active), _BLOCK):
-            rows = active[start : start + _BLOCK]
-            further = Best.none(len(rows), best.found.shape[1])
-            nearest = quantizer.nearest_cells(cells.vectors[rows], probes, device=device)
-            scan(cells.vectors[rows], cells, further, probes=nearest, device=device)
-            merge(*best, rows, *further)
+    scan(points, cells, best, probes=probed, device=device)
+    best = refine(points, best, k=k, home=home, probes=probed)
+    reach = Reach.none(len(vectors))
+    for within in (*_WITHIN, np.inf):
+        reach = widen(cells, outline, best, reach, k=k, within=within, device=device)
+        best = refine(points, best, k=k, home=home, probes=probed)
+        yield Proposal(points.vectors, samples, best.found)
+
+
+def _heads(vectors: np.ndarray, axes: np.ndarray | None) -> np.ndarray:
+    return vectors if axes is None else vectors @ axes

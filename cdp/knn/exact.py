@@ -4,12 +4,15 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from cdp.knn.best import Best
+from cdp.knn.points import Points, principal_axes
 from cdp.knn.proposal import Proposal
-from cdp.knn.scan import Best, Cells, scan
+from cdp.knn.scan import Cells, scan
 from cdp.knn.vectors import Vectors
 
 SPARE = 8  # neighbours beyond k, so that near-ties are settled by exact distances
 _BLOCK = 512  # queries a thread takes at a time
+_SAMPLES = 4096  # vectors from which axes are found
 
 
 def search(vectors: Vectors, *, k: int, device: str, seed: int) -> Iterator[Proposal]:
@@ -36,5 +39,8 @@ def search(vectors: Vectors, *, k: int, device: str, seed: int) -> Iterator[Prop
 def nearest(queries: np.ndarray, vectors: np.ndarray, width: int, *, manhattan: bool, device: str) -> Best:
     """The `width` vectors (n, dim) nearest to each query (m, dim), best first; as many as there are, if fewer."""
     best = Best.none(len(queries), min(width, len(vectors)))
-    scan(queries, Cells.of(vectors), best, manhattan=manhattan, device=device, block=_BLOCK)
+    axes = principal_axes(vectors[:: max(1, len(vectors) // _SAMPLES)])
+    points = Points.of(vectors, axes)
+    sources = points if queries is vectors else Points.of(queries, axes)
+    scan(sources, Cells.one(points), best, manhattan=manhattan, device=device, block=_BLOCK)
     return best

@@ -5,7 +5,9 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from cdp.knn.scan import Best, Cells, scan
+from cdp.knn.best import Best
+from cdp.knn.points import Points
+from cdp.knn.scan import Cells, scan
 
 _ITERATIONS = 5  # of Lloyd's algorithm
 _SAMPLES = 16  # a cell, to train on
@@ -18,6 +20,9 @@ class Quantizer(NamedTuple):
     groups: Cells  # one cell of all the groups' centroids
     centroids: Cells  # those of the cells, by group
 
+    def __len__(self) -> int:
+        return len(self.centroids.points.vectors)
+
     def nearest_cells(self, vectors: np.ndarray, count: int, *, device: str) -> np.ndarray:
         """The `count` nearest cells of each vector among those of its nearest groups, as many (but 8 at least).
 
@@ -26,11 +31,11 @@ class Quantizer(NamedTuple):
         ndarray of shape (n_vectors, count), int32
             Nearest first; -1 where those groups have fewer.
         """
-        all_groups = len(self.groups.vectors)
-        n_groups = all_groups if count == len(self.centroids.vectors) else min(max(count, 8), all_groups)
-        groups = _nearest(vectors, self.groups, n_groups, device)
+        all_groups = len(self.groups.points.vectors)
+        n_groups = all_groups if count == len(self) else min(max(count, 8), all_groups)
+        queries = Points.of(vectors)
         best = Best.none(len(vectors), count)
-        scan(vectors, self.centroids, best, probes=groups, device=device)
+        scan(queries, self.centroids, best, probes=_nearest(queries, self.groups, n_groups, device), device=device)
         return best.found
 
 
@@ -44,8 +49,8 @@ def train(sample: np.ndarray, n_cells: int, *, generator: np.random.Generator, d
     """
     n_groups = max(1, round(n_cells**0.5))
     few = sample[generator.permutation(len(sample))[: n_groups * _GROUP_SAMPLES]]
-    groups = Cells.of(_k_means(few, n_groups, generator, device))
-    group_of = _nearest(sample, groups, 1, device)[:, 0]
+    groups = Cells.one(Points.of(_k_means(few, n_groups, generator, device)))
+    group_of = _nearest(Points.of(sample), groups, 1, device)[:, 0]
     centroids = np.vstack(
         [
             _k_means(members, max(1, round(len(members) * n_cells / len(sample))), generator, "cpu")
@@ -55,8 +60,8 @@ def train(sample: np.ndarray, n_cells: int, *, generator: np.random.Generator, d
     )
     quantizer = _grouped(groups, centroids, device)
     cell_of = quantizer.nearest_cells(sample, 1, device=device)[:, 0]
-    _move_to_means(quantizer.centroids.vectors, sample, cell_of)
-    return _grouped(groups, quantizer.centroids.vectors, device)
+    _move_to_means(quantizer.centroids.points.vectors, sample, cell_of)
+    return _grouped(groups, quantizer.centroids.points.vectors, device)
 
 
 def training_size(n_cells: int) -> int:
@@ -65,22 +70,22 @@ def training_size(n_cells: int) -> int:
 
 
 def _grouped(groups: Cells, centroids: np.ndarray, device: str) -> Quantizer:
-    group_of = _nearest(centroids, groups, 1, device)[:, 0]
+    group_of = _nearest(Points.of(centroids), groups, 1, device)[:, 0]
     order = np.argsort(group_of, kind="stable")
-    starts = np.searchsorted(group_of[order], np.arange(len(groups.vectors) + 1))
-    return Quantizer(groups, Cells.of(centroids[order], starts))
+    starts = np.searchsorted(group_of[order], np.arange(len(groups.points.vectors) + 1))
+    return Quantizer(groups, Cells(Points.of(centroids[order]), starts))
 
 
 def _k_means(vectors: np.ndarray, n_clusters: int, generator: np.random.Generator, device: str) -> np.ndarray:
-    centroids = vectors[generator.permutation(len(vectors))[:n_clusters]]
+    centroids, points = vectors[generator.permutation(len(vectors))[:n_clusters]], Points.of(vectors)
     for _ in range(_ITERATIONS):
-        _move_to_means(centroids, vectors, _nearest(vectors, Cells.of(centroids), 1, device)[:, 0])
+        _move_to_means(centroids, vectors, _nearest(points, Cells.one(Points.of(centroids)), 1, device)[:, 0])
     return centroids
 
 
-def _nearest(vectors: np.ndarray, centroids: Cells, count: int, device: str) -> np.ndarray:
-    best = Best.none(len(vectors), count)
-    scan(vectors, centroids, best, device=device)
+def _nearest(queries: Points, centroids: Cells, count: int, device: str) -> np.ndarray:
+    best = Best.none(len(queries.vectors), count)
+    scan(queries, centroids, best, device=device)
     return best.found
 
 

@@ -3,19 +3,21 @@
 import numba
 import numpy as np
 
-from cdp.knn.scan import Best, Cells, offer
+from cdp.knn.best import Best, close_heap, offer, open_heap
+from cdp.knn.points import Points
+from cdp.knn.scan import product
 from cdp.threads import in_ranges
 
 _BLOCK = 4096  # samples a task
 _MIDDLES = 20  # samples that list this one, looked at beside those that it lists
 
 
-def refine(cells: Cells, best: Best, *, k: int, home: np.ndarray, probes: np.ndarray) -> Best:
+def refine(points: Points, best: Best, *, k: int, home: np.ndarray, probes: np.ndarray) -> Best:
     """Compare each sample with its neighbours' neighbours, but those in cells that it has probed.
 
     Parameters
     ----------
-    cells : Cells
+    points : Points
         The samples.
     best : Best
         What was found for each.
@@ -31,10 +33,10 @@ def refine(cells: Cells, best: Best, *, k: int, home: np.ndarray, probes: np.nda
     Best
     """
     starts, listed_by = _listed_by(best.found, min(k, best.found.shape[1]))
-    refined = Best(best.scores.copy(), best.found.copy())
+    refined = best.copy()
 
     def task(start: int, stop: int) -> None:
-        _refine(start, stop, cells.vectors, cells.half, home, probes, k, starts, listed_by, *best, *refined)
+        _refine(start, stop, *points, home, probes, k, starts, listed_by, *best, *refined)
 
     in_ranges(task, len(home), size=_BLOCK)
     return refined
@@ -61,7 +63,7 @@ def _listed_by(found, k):  # type: ignore[no-untyped-def]
 
 @numba.njit(nogil=True, cache=True)
 def _refine(  # type: ignore[no-untyped-def]
-    first, last, vectors, half, home, probes, k, starts, listed_by, scores, found, new_scores, new_found
+    first, last, vectors, heads, home, probes, k, starts, listed_by, scores, found, new_scores, new_found
 ):
     seen_by = np.full(len(home), -1, np.int32)
     probed_by = np.full(home.max() + 1, -1, np.int32)
@@ -73,6 +75,10 @@ def _refine(  # type: ignore[no-untyped-def]
         for cell in probes[i]:
             if cell >= 0:
                 probed_by[cell] = i
+        head = heads[i].copy()
+        head[-1] = 1
+        vector, bests, positions = vectors[i], new_scores[i], new_found[i]
+        open_heap(bests, positions)
         for middles in (found[i, :k], listed_by[starts[i] : min(starts[i + 1], starts[i] + _MIDDLES)]):
             for middle in middles:
                 if middle < 0:
@@ -83,14 +89,9 @@ def _refine(  # type: ignore[no-untyped-def]
                     if seen_by[j] == i or probed_by[home[j]] == i:
                         continue
                     seen_by[j] = i
-                    score = _product(vectors[i], vectors[j]) - half[j]
-                    if score > new_scores[i, -1]:
-                        offer(score, j, new_scores[i], new_found[i])
-
-
-@numba.njit(nogil=True, cache=True, fastmath=True)
-def _product(a, b):  # type: ignore[no-untyped-def]
-    total = np.float32(0)
-    for d in range(len(a)):
-        total += a[d] * b[d]
-    return total
+                    if product(head, heads, j) <= bests[0]:
+                        continue
+                    score = product(vector, vectors, j) + heads[j, -1]
+                    if score > bests[0]:
+                        offer(score, j, bests, positions)
+        close_heap(bests, positions)

@@ -9,58 +9,37 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 
+from cdp.knn.best import Best, close_heap, holds, offer, open_heap
+from cdp.knn.points import Points
 from cdp.threads import in_ranges
 
 _COLUMNS = 2048  # members of a cell that are compared at a time
+_CHUNK = 64  # of these that are first looked at together
 _GPU_ROWS, _GPU_COLUMNS = 1024, 32768  # on a GPU
 
 
 class Cells(NamedTuple):
-    """Vectors in groups.
+    """Points in groups.
 
     Attributes
     ----------
-    vectors : ndarray of shape (n_vectors, dim), float32
+    points : Points
         Sorted by cell.
-    half : ndarray of shape (n_vectors,), float32
-        Half the squared length of each: a query q is nearest to the vector y of largest q·y - |y|²/2.
     starts : ndarray of shape (n_cells + 1,), int64
-        Where each cell begins in `vectors`.
+        Where each cell begins.
     """
 
-    vectors: np.ndarray
-    half: np.ndarray
+    points: Points
     starts: np.ndarray
 
     @classmethod
-    def of(cls, vectors: np.ndarray, starts: np.ndarray | None = None) -> "Cells":
-        """Cells of sorted vectors; one cell if `starts` is not given."""
-        starts = np.array([0, len(vectors)]) if starts is None else starts
-        return cls(vectors, half_squares(vectors), starts.astype(np.int64))
-
-
-class Best(NamedTuple):
-    """The best vectors found so far for each query, best first.
-
-    Attributes
-    ----------
-    scores : ndarray of shape (n_queries, width), float32
-        -inf where none is found.
-    found : ndarray of shape (n_queries, width), int32
-        Positions in `Cells.vectors`; -1 where none is found.
-    """
-
-    scores: np.ndarray
-    found: np.ndarray
-
-    @classmethod
-    def none(cls, n_queries: int, width: int) -> "Best":
-        """Nothing found yet."""
-        return cls(np.full((n_queries, width), -np.inf, np.float32), np.full((n_queries, width), -1, np.int32))
+    def one(cls, points: Points) -> "Cells":
+        """A single cell of all points."""
+        return cls(points, np.array([0, len(points.vectors)]))
 
 
 def scan(
-    queries: np.ndarray,
+    queries: Points,
     cells: Cells,
     best: Best,
     *,
@@ -73,10 +52,11 @@ def scan(
 
     Parameters
     ----------
-    queries : ndarray of shape (n_queries, dim), float32
+    queries : Points
     cells : Cells
+        With heads of the same axes.
     best : Best
-        Updated in place. Of equal scores those in earlier positions win.
+        Updated in place.
     probes : ndarray of shape (n_queries, p), int32, optional
         Different cells in each row, -1 for none; default the first cell.
     manhattan : bool
@@ -90,41 +70,85 @@ def scan(
     Threads work side by side, so BLAS should be held to one thread.
     """
     if probes is None:
-        probes = np.zeros((len(queries), 1), np.int32)
-    if device != "cpu":
-        return scan_torch(queries, cells, best, probes, device)
+        probes = np.zeros((len(queries.vectors), 1), np.int32)
 
     def task(start: int, stop: int) -> None:
         part = slice(start, stop)
-        _scan(queries[part], *cells, best.scores[part], best.found[part], probes[part], manhattan)
+        lists = _rows_by_cell(probes[part], len(cells.starts) - 1)
+        scan_lists(queries.take(part), cells, best.take(part), lists, manhattan=manhattan, device=device)
 
-    return in_ranges(task, len(queries), size=block)
+    in_ranges(task, len(probes), size=block if device == "cpu" else len(probes))
 
 
-def half_squares(vectors: np.ndarray) -> np.ndarray:
-    """Half the squared length of each row (n, dim); float32 (n,)."""
-    return (np.einsum("ij,ij->i", vectors, vectors) / 2).astype(np.float32)
+def scan_lists(
+    queries: Points,
+    cells: Cells,
+    best: Best,
+    lists: tuple[np.ndarray, np.ndarray],
+    *,
+    manhattan: bool = False,
+    device: str = "cpu",
+) -> None:
+    """`scan`, in one thread, of the queries listed by cell: those of all cells, and where each cell's end."""
+    if device == "cpu":
+        _scan(*queries, *cells.points, cells.starts, *best, *lists, manhattan)
+    else:
+        scan_torch(queries, cells, best, lists, device)
 
 
 @numba.njit(nogil=True, cache=True)
-def _scan(queries, vectors, half, starts, scores, found, probes, manhattan):  # type: ignore[no-untyped-def]
-    rows, ends = _rows_by_cell(probes, len(starts) - 1)
+def _scan(  # type: ignore[no-untyped-def]
+    queries, query_heads, vectors, heads, starts, scores, found, rows, ends, manhattan
+):
+    for row in range(len(scores)):
+        open_heap(scores[row], found[row])
     for cell in range(len(starts) - 1):
         first = ends[cell - 1] if cell else 0
         if first == ends[cell] or starts[cell] == starts[cell + 1]:
             continue
         rows_here = rows[first : ends[cell]]
-        here = queries[rows_here]
+        here = queries[rows_here] if manhattan else query_heads[rows_here]
+        if not manhattan:
+            here[:, -1] = 1
         for start in range(starts[cell], starts[cell + 1], _COLUMNS):
             stop = min(start + _COLUMNS, starts[cell + 1])
-            there = vectors[start:stop]
-            tile = _negative_distances(here, there) if manhattan else np.dot(here, there.T)
+            if manhattan:
+                bounds = _negative_distances(here, vectors[start:stop])
+            else:
+                bounds = np.dot(here, heads[start:stop].T)
             for r in range(len(rows_here)):
-                row = rows_here[r]
-                for c in range(stop - start):
-                    score = tile[r, c] if manhattan else tile[r, c] - half[start + c]
-                    if score > scores[row, -1]:
-                        offer(score, start + c, scores[row], found[row])
+                query, bests, positions = queries[rows_here[r]], scores[rows_here[r]], found[rows_here[r]]
+                for left in range(0, stop - start, _CHUNK):
+                    right = min(left + _CHUNK, stop - start)
+                    if not _any_above(bounds, r, left, right, bests[0]):
+                        continue
+                    for c in range(left, right):
+                        if bounds[r, c] <= bests[0]:
+                            continue
+                        score = bounds[r, c]
+                        if not manhattan:
+                            score = product(query, vectors, start + c) + heads[start + c, -1]
+                        if score > bests[0] and not holds(positions, start + c):
+                            offer(score, start + c, bests, positions)
+    for row in range(len(scores)):
+        close_heap(scores[row], found[row])
+
+
+@numba.njit(nogil=True, cache=True)
+def _any_above(bounds, r, left, right, least):  # type: ignore[no-untyped-def]
+    count = np.int32(0)
+    for c in range(left, right):
+        count += np.int32(bounds[r, c] > least)
+    return count > 0
+
+
+@numba.njit(nogil=True, cache=True, fastmath=True)
+def product(query, vectors, j):  # type: ignore[no-untyped-def]
+    """Scalar product with the j-th vector, in float32."""
+    total = np.float32(0)
+    for d in range(len(query)):
+        total += query[d] * vectors[j, d]
+    return total
 
 
 @numba.njit(nogil=True, cache=True)
@@ -136,35 +160,13 @@ def _rows_by_cell(probes, n_cells):  # type: ignore[no-untyped-def]
             if cell >= 0:
                 ends[cell + 1] += 1
     ends = np.cumsum(ends)
-    rows = np.empty(ends[-1], np.int64)
+    rows = np.empty(ends[-1], np.int32)
     for row in range(len(probes)):
         for cell in probes[row]:
             if cell >= 0:
                 rows[ends[cell]] = row
                 ends[cell] += 1
     return rows, ends[:-1]
-
-
-@numba.njit(nogil=True, cache=True)
-def offer(score, position, scores, found):  # type: ignore[no-untyped-def]
-    """Insert into a row of the best, which is in descending order; the score must be above the last."""
-    slot = len(scores) - 1
-    while slot > 0 and scores[slot - 1] < score:
-        scores[slot] = scores[slot - 1]
-        found[slot] = found[slot - 1]
-        slot -= 1
-    scores[slot] = score
-    found[slot] = position
-
-
-@numba.njit(nogil=True, cache=True)
-def merge(best_scores, best_found, rows, scores, found):  # type: ignore[no-untyped-def]
-    """Offer to some rows of the best what another search found for them."""
-    for r in range(len(rows)):
-        row = rows[r]
-        for t in range(found.shape[1]):
-            if scores[r, t] > best_scores[row, -1] and not (best_found[row] == found[r, t]).any():
-                offer(scores[r, t], found[r, t], best_scores[row], best_found[row])
 
 
 @numba.njit(nogil=True, cache=True, fastmath=True)
@@ -179,26 +181,29 @@ def _negative_distances(a, b):  # type: ignore[no-untyped-def]
     return tile
 
 
-def scan_torch(queries: np.ndarray, cells: Cells, best: Best, probes: np.ndarray, device: str) -> None:
-    """`scan` by torch, on a GPU or the CPU."""
+def scan_torch(queries: Points, cells: Cells, best: Best, lists: tuple[np.ndarray, np.ndarray], device: str) -> None:
+    """`scan_lists` by torch, on a GPU or the CPU."""
     import torch
 
-    vectors, half = torch.from_numpy(cells.vectors).to(device), torch.from_numpy(cells.half).to(device)
-    sources = torch.from_numpy(queries).to(device)
+    vectors = torch.from_numpy(cells.points.vectors).to(device)
+    half = torch.from_numpy(-cells.points.heads[:, -1]).to(device)
+    sources = torch.from_numpy(queries.vectors).to(device)
     scores, found = torch.from_numpy(best.scores).to(device), torch.from_numpy(best.found).to(device)
-    rows, ends = _rows_by_cell(probes, len(cells.starts) - 1)
-    all_rows = torch.from_numpy(rows).to(device)
+    rows, ends = torch.from_numpy(lists[0]).to(device), lists[1]
     for cell in np.flatnonzero(np.diff(ends, prepend=0)):
         first = ends[cell - 1] if cell else 0
-        for chosen in all_rows[first : ends[cell]].split(_GPU_ROWS):
+        for chosen in rows[first : ends[cell]].split(_GPU_ROWS):
             for start in range(cells.starts[cell], cells.starts[cell + 1], _GPU_COLUMNS):
                 stop = min(start + _GPU_COLUMNS, int(cells.starts[cell + 1]))
                 tile = sources[chosen] @ vectors[start:stop].T - half[start:stop]
+                known = found[chosen]
+                again = ((known >= start) & (known < stop)).nonzero(as_tuple=True)
+                tile[again[0], known[again] - start] = -torch.inf
                 positions = torch.arange(start, stop, dtype=torch.int32, device=device).expand(len(chosen), -1)
                 candidates = torch.cat([scores[chosen], tile], dim=1)
                 kept = _largest(candidates, scores.shape[1])
                 scores[chosen] = candidates.gather(1, kept)
-                found[chosen] = torch.cat([found[chosen], positions], dim=1).gather(1, kept)
+                found[chosen] = torch.cat([known, positions], dim=1).gather(1, kept)
     order = torch.sort(scores, dim=1, descending=True, stable=True).indices
     best.scores[:] = scores.gather(1, order).cpu().numpy()
     best.found[:] = found.gather(1, order).cpu().numpy()
