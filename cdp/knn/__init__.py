@@ -79,8 +79,8 @@ def knn_graph(
     seed : int
         Of the quantisers' training, and of the sample on which recall is measured.
     recall : float in (0, 1], optional
-        An approximate backend searches harder and harder until this recall is measured. None: as its settings
-        say.
+        An approximate backend searches harder and harder until it measures this recall and a standard error
+        more. None: as its settings say.
     settings : mapping, optional
         Settings of backends by backend name, such as ``{"nmslib": {"M": 32, "ef_search": 400}}``.
 
@@ -121,15 +121,15 @@ def knn_graph(
 
 
 def _good_enough(proposals: Any, sample: RecallSample | None, target: float | None) -> tuple[Proposal, float]:
-    """The first proposal whose recall reaches the target, or the last; and its recall."""
+    """The first proposal whose recall reaches the target by a standard error, or the last; and its recall."""
     reached = 1.0
     for proposal in proposals:
         if sample is None:
             break
-        reached = sample.measure(proposal)
-        if target is None or reached >= target:
+        reached, error = sample.measure(proposal)
+        if target is None or reached - error >= target:
             break
-    else:
+    if target is not None and reached < target:
         warnings.warn(
             f"recall of the kNN search is {reached:.4f} at its most thorough; the target is {target}", stacklevel=4
         )

@@ -1,10 +1,10 @@
 """Approximate neighbours, cell by cell of a coarse quantiser, then from neighbours to their neighbours.
 
-Every sample is both query and data: samples lie sorted by cell, so that all samples that probe a cell
+Every sample is both query and data: samples lie sorted by cell, so that all samples that look into a cell
 are compared with all that lie in it by one matrix product. Cells hold a fixed number of samples,
 whatever the number of all, and are themselves found through groups of cells, so the work
-grows hardly faster than the number of samples. Most samples find their neighbours in few cells; those
-that do not are known by what changes when more is looked at, and just they are searched further.
+grows hardly faster than the number of samples. Most samples find their neighbours in few cells; just the others
+look further, as far as the recall that is wanted needs it.
 """
 
 from collections.abc import Iterator
@@ -15,14 +15,14 @@ from cdp.knn.best import Best
 from cdp.knn.exact import SPARE
 from cdp.knn.points import Points, principal_axes
 from cdp.knn.proposal import Proposal
-from cdp.knn.quantizer import train, training_size
+from cdp.knn.quantizer import Quantizer, train, training_size
 from cdp.knn.refine import refine
 from cdp.knn.scan import Cells, scan
 from cdp.knn.vectors import Vectors
 from cdp.knn.widen import Outline, Reach, widen
 
 _AXES_SAMPLES = 4096
-_WITHIN = (0.3, 0.37, 0.45, 0.55, 0.67, 0.82, 1.0)
+_WITHIN = (0.3, 0.37, 0.45, 0.55, 0.67, 0.82, 1.0, np.inf)  # units that a cell's mean may lie below, by proposal
 
 
 def search(
@@ -36,8 +36,8 @@ def search(
 ) -> Iterator[Proposal]:
     """Propose ever better neighbours of every sample.
 
-    With each proposal, those samples whose neighbours changed since the one before (or, if there are none,
-    all samples) are compared with four times as many cells.
+    For the first, each sample looks into its nearest cells and among its neighbours' neighbours; with each
+    further proposal, into more of those cells where better ones may be expected (see `cdp.knn.widen`).
 
     Parameters
     ----------
@@ -49,18 +49,14 @@ def search(
     cell_size : int
         Samples a cell, on average; at least 2 k are taken.
     probes : int
-        Cells that each sample is compared with, for the first proposal.
+        Cells that each sample looks into at first, the nearest ones.
 
     Yields
     ------
     Proposal
         The last one comes from all cells, and is exact.
     """
-    generator = np.random.default_rng(seed)
-    n_cells = max(1, len(vectors) // max(cell_size, 2 * k))
-    sample = vectors.take(np.sort(generator.permutation(len(vectors))[: training_size(n_cells)]))
-    axes = principal_axes(sample[:: max(1, len(sample) // _AXES_SAMPLES)])
-    quantizer = train(_heads(sample, axes), n_cells, generator=generator, device=device)
+    axes, quantizer = _trained(vectors, max(1, len(vectors) // max(cell_size, 2 * k)), seed, device)
     n_cells = len(quantizer)
     probed = np.empty((len(vectors), min(probes, n_cells)), np.int32)
     for place, block in vectors.blocks():
@@ -75,10 +71,18 @@ def search(
     scan(points, cells, best, probes=probed, device=device)
     best = refine(points, best, k=k, home=home, probes=probed)
     reach = Reach.none(len(vectors))
-    for within in (*_WITHIN, np.inf):
+    for within in _WITHIN:
         reach = widen(cells, outline, best, reach, k=k, within=within, device=device)
         best = refine(points, best, k=k, home=home, probes=probed)
         yield Proposal(points.vectors, samples, best.found)
+
+
+def _trained(vectors: Vectors, n_cells: int, seed: int, device: str) -> tuple[np.ndarray | None, Quantizer]:
+    """Axes of the heads, and a quantiser of these."""
+    generator = np.random.default_rng(seed)
+    sample = vectors.take(np.sort(generator.permutation(len(vectors))[: training_size(n_cells)]))
+    axes = principal_axes(sample[:: max(1, len(sample) // _AXES_SAMPLES)])
+    return axes, train(_heads(sample, axes), n_cells, generator=generator, device=device)
 
 
 def _heads(vectors: np.ndarray, axes: np.ndarray | None) -> np.ndarray:

@@ -32,10 +32,10 @@ class RecallSample:
         self.manhattan = vectors.metric == "l1"
         self.last: np.ndarray | None = None
 
-    def measure(self, proposal: Proposal) -> float:
-        """Recall of a proposal, the sample itself left out."""
+    def measure(self, proposal: Proposal) -> tuple[float, float]:
+        """Recall of a proposal, the sample itself left out, and its standard error."""
         if self.k == 1:
-            return 1.0
+            return 1.0, 0.0
         position = np.empty(len(proposal.samples), np.int64)
         position[proposal.samples] = np.arange(len(position))
         rows = position[self.samples]
@@ -50,7 +50,7 @@ class RecallSample:
             self.last = best.scores[:, -1]
         hits = self._hits(proposal.vectors, rows, proposal.candidates[rows])
         shares = np.minimum(hits, self.k - 1) / (self.k - 1)
-        return float(shares.mean())
+        return float(shares.mean()), float(shares.std() / len(shares) ** 0.5)
 
     def _hits(self, vectors: np.ndarray, rows: np.ndarray, candidates: np.ndarray) -> np.ndarray:
         """How many of each row's candidates are as near as its last true neighbour, itself left out."""

@@ -1,7 +1,7 @@
 """The inner loop of every search: products of queries with the cells that each query probes.
 
 Exact search probes one cell that holds all samples; a coarse quantiser's search probes few of many; to
-find which, centroids are searched in the same way.
+find which, centroids are searched in the same way. Products of heads tell which products are worth computing.
 """
 
 from typing import Any, NamedTuple
@@ -112,10 +112,7 @@ def _scan(  # type: ignore[no-untyped-def]
             here[:, -1] = 1
         for start in range(starts[cell], starts[cell + 1], _COLUMNS):
             stop = min(start + _COLUMNS, starts[cell + 1])
-            if manhattan:
-                bounds = _negative_distances(here, vectors[start:stop])
-            else:
-                bounds = np.dot(here, heads[start:stop].T)
+            bounds = _negative_distances(here, vectors[start:stop]) if manhattan else np.dot(here, heads[start:stop].T)
             for r in range(len(rows_here)):
                 query, bests, positions = queries[rows_here[r]], scores[rows_here[r]], found[rows_here[r]]
                 for left in range(0, stop - start, _CHUNK):

@@ -1,8 +1,9 @@
-"""A wider search, by cells where better neighbours may be expected.
+"""A wider search: each sample looks into the cells where better neighbours may be expected.
 
-A query q scores the members x of a cell by q·x - |x|²/2. Their mean is known from the cell's mean, and they deviate from
-it by a share of |q - mean| times the cell's spread: if the score of q's worst neighbour lies many such units above
-the mean, hardly a member is better. Queries in dense places are done with few cells, those far from everything need many.
+A query q scores the members x of a cell by q·x - |x|²/2. The mean of these is known from the cell's mean, and
+they deviate from it by some share of |q - mean| times the cell's spread. If the score of q's k-th neighbour lies many
+such units above the mean, hardly a member is better. Samples in dense places are done with few cells; those
+far from everything look into many.
 """
 
 from typing import NamedTuple
@@ -11,7 +12,6 @@ import numba
 import numpy as np
 
 from cdp.knn.best import Best
-from cdp.knn.points import Points
 from cdp.knn.scan import Cells, scan_lists
 from cdp.threads import in_ranges
 
@@ -140,7 +140,7 @@ def _promising(  # type: ignore[no-untyped-def]
 
 @numba.njit(nogil=True, cache=True)
 def _close(queries, heads, worst, within, means):  # type: ignore[no-untyped-def]
-    """Which queries have their worst neighbour within so many units of which means."""
+    """Which queries have their worst neighbour within so many units of which means; all, if that is infinity."""
     scores = np.dot(queries, means.T)
     spreads = means[:, -2] ** 2
     close = np.empty(scores.shape, np.bool_)
@@ -148,5 +148,5 @@ def _close(queries, heads, worst, within, means):  # type: ignore[no-untyped-def
         for c in range(scores.shape[1]):
             gap = worst[r] - scores[r, c]
             distance = -2 * heads[r, -1] - 2 * scores[r, c] - spreads[c]
-            close[r, c] = (gap <= 0) | (gap * gap < within * within * distance * spreads[c])
+            close[r, c] = (gap <= 0) | (not gap * gap >= within * within * distance * spreads[c])
     return close

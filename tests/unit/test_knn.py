@@ -7,9 +7,12 @@ from cdp import devices, knn
 from cdp.features import normalize
 from cdp.knn import exact, knn_graph
 from cdp.knn import scan as scanning
+from cdp.knn.best import Best, close_heap, holds, offer, open_heap
+from cdp.knn.points import Points, principal_axes
 from cdp.knn.proposal import Proposal
 from cdp.knn.refine import refine
-from cdp.knn.scan import Best, Cells, offer, scan, scan_torch
+from cdp.knn.scan import Cells, scan, scan_torch
+from cdp.knn.widen import Outline, Reach, widen
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -94,21 +97,117 @@ def test_exact_search_finds_the_nearest_of_random_rows(seed, n, k, dim):
 @settings(max_examples=300)
 @given(SEEDS, st.integers(2, 40), st.integers(1, 12), st.integers(1, 9), st.integers(1, 9))
 def test_tiles_of_the_search_do_not_change_the_graph(seed, n, k, rows, columns):
-    features = rows_with_ties(seed, n, 4)
-    best = Best.none(n, min(k, n))
-    vectors = normalize(features)
-    for start in range(0, n, columns):  # the compiled width of a tile is fixed: the samples come in tiles instead
-        stop = min(start + columns, n)
-        part = Best.none(n, min(k, n))
-        scan(vectors, Cells.of(vectors[start:stop]), part, block=rows)
+    points = Points.of(normalize(rows_with_ties(seed, n, 4)))
+    tiled, whole = Best.none(n, min(k, n)), Best.none(n, min(k, n))
+    starts = np.arange(0, n + columns, columns).clip(max=n)
+    scan(points, Cells(points, starts), tiled, probes=np.tile(np.arange(len(starts) - 1, dtype=np.int32), (n, 1)))
+    scan(points, Cells.one(points), whole, block=rows)
+    np.testing.assert_array_equal(tiled.found, whole.found)
+    np.testing.assert_array_equal(tiled.scores, whole.scores)
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 99)), max_size=40, unique_by=lambda entry: entry[1]))
+def test_heap_keeps_the_best_and_of_equals_the_earlier(entries):
+    scores, found = (array[0] for array in Best.none(1, 7))
+    for part in (entries[:15], entries[15:]):
+        open_heap(scores, found)
+        for score, position in sorted(part, key=lambda entry: entry[1]):
+            if score > scores[0]:
+                offer(score, position, scores, found)
+                assert holds(found, position)
+        close_heap(scores, found)
+        assert list(scores) == sorted(scores, reverse=True)
+    assert sorted(scores[scores > -np.inf]) == sorted(score for score, _ in entries)[-7:]
+    alone = sorted(entries, key=lambda entry: (-entry[0], entry[1]))[:7]
+    if len(entries) <= 15:
+        assert list(zip(scores, found, strict=True))[: len(alone)] == alone
+
+
+def decaying(seed, n, dim):
+    """Vectors most of whose length lies in few directions, as embeddings have it; turned at random."""
+    rng = np.random.default_rng(seed)
+    rotation = np.linalg.qr(rng.standard_normal((dim, dim)))[0]
+    return ((rng.standard_normal((n, dim)) / (1 + np.arange(dim) / 8)) @ rotation).astype(np.float32)
+
+
+@settings(max_examples=50, deadline=None)
+@given(SEEDS, st.integers(1, 200), st.sampled_from([3, 64, 90, 300]), st.booleans(), st.sampled_from([1e-6, 1.0, 1e5]))
+def test_heads_bound_products(seed, n, dim, decays, scale):
+    rng = np.random.default_rng(seed)
+    vectors = decaying(seed, n, dim) if decays else rng.standard_normal((n, dim)).astype(np.float32)
+    vectors *= np.float32(scale)
+    axes = principal_axes(vectors)
+    points = Points.of(vectors, axes)
+    heads = points.heads.astype(np.float64)
+    np.testing.assert_allclose(heads[:, -1], -(vectors.astype(float) ** 2).sum(axis=1) / 2, rtol=1e-5)
+    true = vectors.astype(np.float64) @ vectors.T.astype(np.float64)
+    assert np.all(heads[:, :-1] @ heads[:, :-1].T >= true - 1e-7 * np.abs(true))
+    if axes is not None:
+        assert 2 * axes.shape[1] <= dim
+        np.testing.assert_allclose(axes.T @ axes, np.eye(axes.shape[1]), atol=1e-4)
+
+
+def test_axes_are_the_principal_ones():
+    vectors = decaying(0, 2000, 600)
+    axes = principal_axes(vectors)
+    best = np.linalg.svd(vectors.astype(np.float64))[2][: axes.shape[1]]
+    held, most = (vectors @ axes).var(), (vectors @ best.T).var()
+    assert axes.shape[1] in (30, 62)
+    assert held >= 0.999 * most
+    assert principal_axes(np.random.default_rng(0).standard_normal((2000, 600)).astype(np.float32)) is None
+
+
+def test_scan_by_heads_loses_nothing():
+    vectors = normalize(decaying(1, 700, 100))
+    whole, by_heads = Best.none(700, 20), Best.none(700, 20)
+    scan(Points.of(vectors), Cells.one(Points.of(vectors)), whole)
+    points = Points.of(vectors, principal_axes(vectors))
+    assert points.heads.shape[1] < 60
+    scan(points, Cells.one(points), by_heads)
+    np.testing.assert_array_equal(by_heads.found, whole.found)
+
+
+@settings(max_examples=100, deadline=None)
+@given(SEEDS, st.integers(2, 80), st.integers(1, 6), st.integers(1, 12), st.integers(1, 4))
+def test_wider_search_looks_into_the_promising_cells(seed, n, k, n_cells, n_groups):
+    rng = np.random.default_rng(seed)
+    home = np.sort(rng.integers(n_cells, size=n)).astype(np.int32)
+    vectors = (rng.standard_normal((n_cells, 5))[home] + 0.7 * rng.standard_normal((n, 5))).astype(np.float32)
+    cells = Cells(Points.of(vectors), np.searchsorted(home, np.arange(n_cells + 1)))
+    group_of = np.sort(rng.integers(n_groups, size=n_cells))
+    outline = Outline.of(cells, np.searchsorted(group_of, np.arange(n_groups + 1)))
+    best = Best.none(n, k)
+    scan(cells.points, cells, best, probes=home[:, None].copy())
+
+    def promising(i, members, worst, within):
+        """Whether the worst score lies at most `within` units above the mean of the members', in float64."""
+        members = vectors[members].astype(float)
+        mean = members.mean(axis=0)
+        spread = ((members - mean) ** 2).sum(axis=1).mean() ** 0.5
+        gap = worst - (members @ vectors[i] - (members**2).sum(axis=1) / 2).mean()
+        return gap - within * spread * np.linalg.norm(vectors[i] - mean) if within < np.inf else -np.inf
+
+    reach, seen = Reach.none(n), home[:, None] == home
+    score = vectors.astype(float) @ vectors.T.astype(float) - (vectors.astype(float) ** 2).sum(axis=1) / 2
+    for within in (0.3, 0.8, np.inf):
+        worst, doubtful = best.scores[:, k - 1].copy(), False
+        reach = widen(cells, outline, best, reach, k=k, within=within, device="cpu")
         for i in range(n):
-            for score, j in zip(part.scores[i], part.found[i], strict=True):
-                if score > best.scores[i, -1]:
-                    offer(score, start + j, best.scores[i], best.found[i])
-    whole = Best.none(n, min(k, n))
-    scan(vectors, Cells.of(vectors), whole, block=rows)
-    np.testing.assert_array_equal(best.found, whole.found)
-    np.testing.assert_array_equal(best.scores, whole.scores)
+            for cell in set(home.tolist()):
+                margins = [
+                    promising(i, np.flatnonzero(where), worst[i], within)
+                    for where in (group_of[home] == group_of[cell], home == cell)
+                ]
+                doubtful |= any(abs(margin) < 1e-4 for margin in margins)
+                if max(margins) <= 0:
+                    seen[i, home == cell] = True
+        if doubtful:
+            return
+        expected = np.sort(np.where(seen, score, -np.inf), axis=1)[:, ::-1][:, :k]
+        found = np.take_along_axis(score, best.found.clip(min=0), axis=1)
+        found[best.found < 0] = -np.inf
+        np.testing.assert_allclose(found[:, : expected.shape[1]], expected, atol=1e-5)
+    assert seen.all()
 
 
 def scan_by_hand(queries, vectors, cell_of, probes, width):
@@ -121,35 +220,43 @@ def scan_by_hand(queries, vectors, cell_of, probes, width):
     return np.array(rows)
 
 
+def on_cpu(queries, cells, best, lists, device):
+    """What a GPU would do."""
+    scan_torch(queries, cells, best, lists, "cpu")
+
+
 @pytest.mark.parametrize("device", ["cpu", "torch on the cpu"])
 @settings(max_examples=200)
 @given(SEEDS, st.integers(1, 40), st.integers(1, 12), st.integers(1, 12), st.integers(1, 9), st.integers(1, 60))
 def test_scan_compares_with_the_probed_cells_only(device, seed, n, width, n_cells, rows, columns):
     rng = np.random.default_rng(seed)
     vectors = rng.integers(-3, 4, (n, 3)).astype(np.float32)  # products are exact, so ties are ties
-    queries = rng.integers(-3, 4, (7, 3)).astype(np.float32)
+    queries = Points.of(rng.integers(-3, 4, (7, 3)).astype(np.float32))
     cell_of = np.sort(rng.integers(n_cells, size=n))
-    cells = Cells.of(vectors, np.searchsorted(cell_of, np.arange(n_cells + 1)))
-    probes = np.array([rng.permutation(n_cells) for _ in queries], np.int32)[:, : int(rng.integers(1, n_cells + 1))]
+    cells = Cells(Points.of(vectors), np.searchsorted(cell_of, np.arange(n_cells + 1)))
+    probes = np.array([rng.permutation(n_cells) for _ in range(7)], np.int32)[:, : int(rng.integers(1, n_cells + 1))]
     probes[rng.random(probes.shape) < 0.2] = -1
-    best = Best.none(len(queries), width)
+    best = Best.none(7, width)
     if device == "cpu":
         scan(queries, cells, best, probes=probes, block=rows)
     else:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(scanning, "_GPU_ROWS", rows)
             patch.setattr(scanning, "_GPU_COLUMNS", columns)
-            scan_torch(queries, cells, best, probes, "cpu")
-    np.testing.assert_array_equal(best.found, scan_by_hand(queries, vectors, cell_of, probes, width))
+            patch.setattr(scanning, "scan_torch", on_cpu)
+            scan(queries, cells, best, probes=probes, device="torch")
+    np.testing.assert_array_equal(best.found, scan_by_hand(queries.vectors, vectors, cell_of, probes, width))
 
 
 def test_scan_on_torch_agrees_over_several_tiles(monkeypatch):
     monkeypatch.setattr(scanning, "_GPU_ROWS", 64)
     monkeypatch.setattr(scanning, "_GPU_COLUMNS", 100)
-    vectors = normalize(np.random.default_rng(0).standard_normal((500, 32)))
+    monkeypatch.setattr(scanning, "scan_torch", on_cpu)
+    points = Points.of(normalize(np.random.default_rng(0).standard_normal((500, 32))))
     here, there = Best.none(500, 20), Best.none(500, 20)
-    scan(vectors, Cells.of(vectors), here)
-    scan_torch(vectors, Cells.of(vectors), there, np.zeros((500, 1), np.int32), "cpu")
+    scan(points, Cells.one(points), here)
+    for _ in range(2):  # what is known is not found again
+        scan(points, Cells.one(points), there, device="torch")
     np.testing.assert_array_equal(here.found, there.found)
     np.testing.assert_allclose(here.scores, there.scores, atol=1e-6)
 
@@ -160,11 +267,11 @@ def test_refinement_compares_with_neighbours_of_neighbours(seed, n, k, n_cells):
     rng = np.random.default_rng(seed)
     home = np.sort(rng.integers(n_cells, size=n)).astype(np.int32)
     vectors = rng.standard_normal((n, 4)).astype(np.float32)
-    cells = Cells.of(vectors, np.searchsorted(home, np.arange(n_cells + 1)))
+    cells = Cells(Points.of(vectors), np.searchsorted(home, np.arange(n_cells + 1)))
     probes = home[:, None].copy()
     best = Best.none(n, k)
-    scan(vectors, cells, best, probes=probes)
-    refined = refine(cells, best, k=k, home=home, probes=probes)
+    scan(cells.points, cells, best, probes=probes)
+    refined = refine(cells.points, best, k=k, home=home, probes=probes)
     score = vectors @ vectors.T - (vectors**2).sum(axis=1) / 2
     listed = [{j for j in row if j >= 0} for row in best.found.tolist()]
     for i in range(n):
@@ -330,7 +437,7 @@ def test_cells_on_torch_give_the_same_graph(monkeypatch):
     own = {"cells": SMALL}
     here = knn_graph(features, k=7, backend="cells", device="cpu", recall=0.9, settings=own)
     monkeypatch.setattr(knn, "choose_device", lambda device: "torch")
-    monkeypatch.setattr(scanning, "scan_torch", lambda q, c, b, p, device, scan=scan_torch: scan(q, c, b, p, "cpu"))
+    monkeypatch.setattr(scanning, "scan_torch", on_cpu)
     there = knn_graph(features, k=7, backend="cells", recall=0.9, settings=own)
     assert (here.idx == there.idx).mean() > 0.999
     np.testing.assert_allclose(here.dist, there.dist, atol=1e-3)
