@@ -16,6 +16,7 @@ include: "rules/knn.smk"
 include: "rules/pairs.smk"
 include: "rules/mediator.smk"
 include: "rules/propagation.smk"
+include: "rules/baselines.smk"
 include: "rules/evaluation.smk"
 include: "rules/report.smk"
 

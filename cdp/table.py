@@ -11,9 +11,13 @@ _HEADER = (
     "strategy", "models", "setting", "precision", "recall", "F", "BCubed F", "NMI", "clusters", "discarded",
     "kNN recall", "kNN time", "cluster time", "total time",
 )  # fmt: skip
+_BASELINE_HEADER = (
+    "baseline", "setting", "precision", "recall", "F", "BCubed F", "NMI", "clusters", "discarded",
+    "kNN time", "total time",
+)  # fmt: skip
 _FIGURES = ("precision", "recall", "f", "bcubed_precision", "bcubed_recall", "bcubed_f", "nmi")
 _COUNTS = ("samples", "identities", "clusters", "singletons", "largest", "discarded", "discard_ratio")
-_PUBLISHED = ("precision", "recall", "f", "knn_seconds", "cluster_seconds", "total_seconds")
+_PUBLISHED = ("clusters", "precision", "recall", "f", "knn_seconds", "cluster_seconds", "total_seconds")
 
 
 def table_row(experiment: Mapping[str, Any]) -> dict[str, Any]:
@@ -32,19 +36,40 @@ def table_row(experiment: Mapping[str, Any]) -> dict[str, Any]:
     dict
         Fractions in [0, 1] and seconds; None where a figure does not exist.
     """
-    evaluation = json.loads(Path(experiment["evaluation"]).read_text(encoding="utf-8"))
-    row = {key: experiment[key] for key in ("strategy", "models", "setting", "max_size", "step")}
-    row |= {key: evaluation[key] for key in _COUNTS}
-    row["pair_accuracy"] = evaluation.get("pair_accuracy")
+    setting = {key: experiment[key] for key in ("strategy", "models", "setting", "max_size", "step")}
+    return setting | _figures(experiment)
+
+
+def baseline_row(baseline: Mapping[str, Any]) -> dict[str, Any]:
+    """One baseline's figures, flat, with the keys of a `table_row`.
+
+    Parameters
+    ----------
+    baseline : mapping
+        ``method`` (its name), ``setting``, ``true_number`` (whether it was given the true number of clusters),
+        and of what `table_row` takes: ``evaluation``, ``knn_recalls``, ``knn_benchmarks``,
+        ``cluster_benchmarks``, ``published``.
+    """
+    name = baseline["method"] + (" *" if baseline["true_number"] else "")
+    return {"strategy": name, "models": 1, "setting": baseline["setting"], "max_size": None, "step": None} | _figures(
+        baseline
+    )
+
+
+def _figures(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """What the evaluation and the benchmark files of an experiment or a baseline tell."""
+    evaluation = json.loads(Path(entry["evaluation"]).read_text(encoding="utf-8"))
+    row = {key: evaluation.get(key) for key in (*_COUNTS, "pair_accuracy")}
     for form in ("kept", "removed"):
         row |= {f"{form}_{figure}": evaluation.get(form, {}).get(figure) for figure in _FIGURES}
-    row["knn_recall"] = min(
-        json.loads(Path(path).read_text(encoding="utf-8"))["recall"] for path in experiment["knn_recalls"]
-    )
-    knn, cluster = (_job_times(experiment[f"{stage}_benchmarks"]) for stage in ("knn", "cluster"))
+    recalls = [json.loads(Path(path).read_text(encoding="utf-8"))["recall"] for path in entry["knn_recalls"]]
+    row["knn_recall"] = min(recalls, default=None)
+    knn, cluster = (_job_times(entry[f"{stage}_benchmarks"]) for stage in ("knn", "cluster"))
     row |= {"knn_seconds": knn, "cluster_seconds": cluster}
     row["total_seconds"] = None if knn is None or cluster is None else knn + cluster
-    published = experiment["published"] or {}
+    row["outcome"] = evaluation.get("outcome", "done")
+    published = entry["published"] or {}
+    row["published_outcome"] = published.get("outcome", "done" if published else None)
     return row | {f"published_{figure}": published.get(figure) for figure in _PUBLISHED}
 
 
@@ -59,7 +84,13 @@ def threads_by_rule(experiments: Iterable[Mapping[str, Any]]) -> dict[str, int]:
     return threads
 
 
-def markdown_text(name: str, rows: Sequence[Mapping[str, Any]], *, threads: Mapping[str, int]) -> str:
+def markdown_text(
+    name: str,
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    baselines: Sequence[Mapping[str, Any]] = (),
+    threads: Mapping[str, int],
+) -> str:
     """The table people read first.
 
     Parameters
@@ -68,21 +99,34 @@ def markdown_text(name: str, rows: Sequence[Mapping[str, Any]], *, threads: Mapp
         Of the data set.
     rows : non-empty sequence of mappings
         From `table_row`.
+    baselines : sequence of mappings
+        From `baseline_row`.
     threads : mapping of rule to int
         From `threads_by_rule`.
     """
     identities = "no labels" if rows[0]["identities"] is None else f"{rows[0]['identities']:,} identities"
-    lines = [[*_HEADER]]
-    for row in rows:
-        lines.append(_cells(row))
-        if row["published_f"] is not None:
-            lines.append(_published_cells(row))
-    widths = [max(len(line[column]) for line in lines) for column in range(len(_HEADER))]
-    text = [_line(lines[0], widths), "|" + "|".join("-" * (width + 2) for width in widths) + "|"]
-    text += [_line(line, widths) for line in lines[1:]]
-    return "\n".join(
-        [f"# {name}: {rows[0]['samples']:,} samples, {identities}", "", *text, "", *_notes(rows, threads), ""]
-    )
+    text = [f"# {name}: {rows[0]['samples']:,} samples, {identities}", ""]
+    text += _table(_HEADER, [_cells(row) for row in rows], [_published_cells(row) for row in rows])
+    if baselines:
+        text += ["", "## Baselines", ""]
+        text += _table(
+            _BASELINE_HEADER,
+            [_baseline_cells(row) for row in baselines],
+            [_published_baseline_cells(row) for row in baselines],
+        )
+    return "\n".join([*text, "", *_notes(rows, baselines, threads), ""])
+
+
+def _table(
+    header: Sequence[str], lines: Sequence[Sequence[str]], published: Sequence[Sequence[str] | None]
+) -> list[str]:
+    """Lines of a table in Markdown, each with the published one, where there is one, below it."""
+    pairs = zip(lines, published, strict=True)
+    cells = [header, *(line for pair in pairs for line in pair if line is not None)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    left = [column for column, title in enumerate(header) if title in ("strategy", "setting", "baseline")]
+    text = [_line(line, widths, left) for line in cells]
+    return [text[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *text[1:]]
 
 
 def _cells(row: Mapping[str, Any]) -> list[str]:
@@ -92,13 +136,43 @@ def _cells(row: Mapping[str, Any]) -> list[str]:
     return [row["strategy"], str(row["models"]), row["setting"], *kept, *counts, *times]
 
 
-def _published_cells(row: Mapping[str, Any]) -> list[str]:
+def _published_cells(row: Mapping[str, Any]) -> list[str] | None:
+    if row["published_f"] is None:
+        return None
     pairwise = [f"{row[f'published_{figure}']:.2f}" for figure in ("precision", "recall", "f")]
     times = [_seconds(row[f"published_{stage}_seconds"]) for stage in ("knn", "cluster", "total")]
     return [f"{row['strategy']}, published", str(row["models"]), row["setting"], *pairwise, *[""] * 5, *times]
 
 
-def _notes(rows: Sequence[Mapping[str, Any]], threads: Mapping[str, int]) -> Iterable[str]:
+def _baseline_cells(row: Mapping[str, Any]) -> list[str]:
+    times = ["" if row["knn_seconds"] == 0 else _seconds(row["knn_seconds"]), _seconds(row["total_seconds"])]
+    if row["outcome"] != "done":
+        return [row["strategy"], f"{row['setting']}: {row['outcome']}", *[""] * 7, *times]
+    kept = [_percent(row[f"kept_{figure}"]) for figure in ("precision", "recall", "f", "bcubed_f", "nmi")]
+    return [
+        row["strategy"],
+        row["setting"],
+        *kept,
+        f"{row['clusters']:,}",
+        _percent(row["discard_ratio"]) + "%",
+        *times,
+    ]
+
+
+def _published_baseline_cells(row: Mapping[str, Any]) -> list[str] | None:
+    if row["published_outcome"] is None:
+        return None
+    name = f"{row['strategy']}, published"
+    if row["published_outcome"] != "done":
+        return [name, row["published_outcome"], *[""] * 9]
+    pairwise = [f"{row[f'published_{figure}']:.2f}" for figure in ("precision", "recall", "f")]
+    total = _seconds(row["published_total_seconds"])
+    return [name, "", *pairwise, "", "", f"{row['published_clusters']:,}", "", "", total]
+
+
+def _notes(
+    rows: Sequence[Mapping[str, Any]], baselines: Sequence[Mapping[str, Any]], threads: Mapping[str, int]
+) -> Iterable[str]:
     yield (
         "Precision, recall and F are pairwise; all figures count each discarded sample as a cluster of its own. "
         "table.csv holds them without the discarded samples too, and more."
@@ -106,7 +180,10 @@ def _notes(rows: Sequence[Mapping[str, Any]], threads: Mapping[str, int]) -> Ite
     if len(limits := {(row["max_size"], row["step"]) for row in rows}) == 1:
         max_size, step = limits.pop()
         yield ""
-        yield f"All with max_size {max_size} and step {step}."
+        yield f"{'CDP: all' if baselines else 'All'} with max_size {max_size} and step {step}."
+    if any(row["strategy"].endswith("*") for row in baselines):
+        yield ""
+        yield "* was given the true number of clusters."
     yield ""
     yield (
         "kNN recall: share of the true neighbours that the search found, in the model where it found least, measured "
@@ -118,7 +195,7 @@ def _notes(rows: Sequence[Mapping[str, Any]], threads: Mapping[str, int]) -> Ite
         f"the mediator. Wall-clock seconds of the jobs, process start included, on {_machine()}"
         + (f", with threads: {', '.join(f'{rule} {threads[rule]}' for rule in sorted(threads))}." if threads else ".")
     )
-    if any(row["published_f"] is not None for row in rows):
+    if any(row["published_outcome"] is not None for row in (*rows, *baselines)):
         yield ""
         yield "published: figures of the authors' code (48 CPU cores, 8 TITAN XP, 252 GB)."
 
@@ -144,9 +221,9 @@ def _machine() -> str:
     return f"{model}, {os.cpu_count()} CPUs, {memory:.0f} GiB"
 
 
-def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+def _line(cells: Sequence[str], widths: Sequence[int], left: Sequence[int]) -> str:
     aligned = [
-        cell.ljust(width) if column in (0, 2) else cell.rjust(width)
+        cell.ljust(width) if column in left else cell.rjust(width)
         for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
     ]
     return "| " + " | ".join(aligned) + " |"

@@ -16,6 +16,7 @@ wildcard_constraints:
     threshold=r"-?\d+(\.\d+)?",
     max_size=r"\d+",
     step=r"\d+(\.\d+)?",
+    baseline="[A-Za-z0-9][A-Za-z0-9_.-]*",
 
 
 PAIR_DIR = "results/{dataset}/{committee}/k{k}"
@@ -228,10 +229,10 @@ def module_files(names):
 
 
 @functools.cache
-def source_hash(script):
-    """A hash of scripts/`script` and every cdp module it imports, directly or not, blind to comments."""
+def source_hash(script, *modules):
+    """A hash of scripts/`script`, of modules and of every cdp module they import, directly or not, blind to comments."""
     digest = hashlib.sha256()
-    todo, seen = [Path(workflow.basedir, "scripts", script)], set()
+    todo, seen = [Path(workflow.basedir, "scripts", script), *module_files(modules)], set()
     while todo:
         path = todo.pop()
         if path not in seen:

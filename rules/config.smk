@@ -20,7 +20,24 @@ RESERVED_NAMES = {
     "baselines",
     "table.md",
     "table.csv",
+    "cdp.md",
+    "cdp.csv",
 }  # folders beside the committees' in results/DATASET/
+
+BASELINE_INPUTS = {
+    "approx_rank_order": {"neighbors"},
+    "chinese_whispers": {"neighbors"},
+    "dbscan": {"features"},
+    "fast_hac": {"features"},
+    "hac": {"features", "neighbors"},
+    "hdbscan": {"features"},
+    "infomap": {"neighbors"},
+    "kmeans": {"features"},
+    "knn_dbscan": {"neighbors"},
+    "leiden": {"neighbors"},
+    "minibatch_kmeans": {"features"},
+    "spectral": {"neighbors"},
+}
 
 
 def fail(sentence):
@@ -69,7 +86,7 @@ def validated_config(config):
         for threshold in thresholds:
             check_decimal("sweep.thresholds", threshold, lambda value: -1 <= value < 1, "at least -1 and below 1")
     for name, dataset in merged["datasets"].items():
-        check_dataset(name, dataset, merged)
+        check_dataset(name, dataset, merged, read_yaml(schema))
     return merged
 
 
@@ -94,8 +111,8 @@ def restore_type(config, error):
             ] = value
 
 
-def schema_sentence(error):
-    key = error.json_path.removeprefix("$").removeprefix(".") or "the top level"
+def schema_sentence(error, at=""):
+    key = (at + error.json_path.removeprefix("$")).removeprefix(".") or "the top level"
     if error.validator == "additionalProperties" and "properties" in error.schema:
         allowed = sorted(error.schema["properties"])
         wrong = sorted(set(error.instance) - set(allowed), key=str)[0]
@@ -118,7 +135,7 @@ def unknown(what, known):
     return f"no such {what} is declared; declared: {', '.join(sorted(known)) or 'none'}"
 
 
-def check_dataset(name, dataset, config):
+def check_dataset(name, dataset, config, schema):
     """What a schema cannot say: references between keys, and ranges that depend on the strategy."""
     at = f"datasets.{name}"
     check_synthetic(at, dataset)
@@ -144,6 +161,8 @@ def check_dataset(name, dataset, config):
         )
     if "step" in dataset:
         check_step(f"{at}.step", dataset["step"])
+    for baseline, entry in dataset["baselines"].items():
+        check_baseline(f"{at}.baselines.{baseline}", baseline, entry, dataset, schema)
     for number, experiment in enumerate(dataset["experiments"]):
         check_experiment(f"{at}.experiments[{number}]", experiment, dataset)
         require(
@@ -152,6 +171,26 @@ def check_dataset(name, dataset, config):
             experiment,
             f"it repeats experiments[{dataset['experiments'].index(experiment)}]; remove one",
         )
+
+
+def check_baseline(at, name, entry, dataset, schema):
+    """Fill in the method, its model and its defaults; each method takes parameters of its own."""
+    method, methods = entry.setdefault("method", name), schema["$defs"]["baselines"]
+    require(method in methods, f"{at}.method", method, f"allowed: {', '.join(sorted(methods))}")
+    model = entry.setdefault("model", dataset["models"][0])
+    require(model in dataset["models"], f"{at}.model", model, unknown("model", dataset["models"]))
+    common = dict(schema["$defs"]["baseline"]["properties"])
+    if "neighbors" not in BASELINE_INPUTS[method]:
+        del common["k"]
+    own = {"type": "object", "additionalProperties": False, **methods[method]}
+    validator = StrictValidator(own | {"properties": common | methods[method]["properties"]})
+    for error in list(validator.iter_errors(entry)):
+        restore_type(entry, error)
+    if error := jsonschema.exceptions.best_match(validator.iter_errors(entry)):
+        fail(schema_sentence(error, at))
+    for key, value in methods[method]["properties"].items():
+        if "default" in value:
+            entry.setdefault(key, value["default"])
 
 
 def check_synthetic(at, dataset):

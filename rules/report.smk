@@ -1,14 +1,23 @@
-"""The table of results, which people read first.
+"""The tables of results, which people read first.
 
-Reads the evaluation of every experiment and the recall of its kNN graphs; makes results/D/table.md and table.csv.
+Reads the evaluations of all experiments and baselines and the recall of kNN graphs; makes results/D/table.md and, of the
+experiments alone, results/D/cdp.md; each with a .csv that holds every figure.
 """
 
 
+def evaluations(rows):
+    return [row["evaluation"] for row in rows]
+
+
+def recalls(rows):
+    return list(dict.fromkeys(path for row in rows for path in row["knn_recalls"]))
+
+
 rule table:
-    """One row an experiment (DESIGN 6), with times from the jobs' benchmark files."""
+    """One row an experiment and one a baseline (DESIGN 6), with times from the jobs' benchmark files."""
     input:
-        evaluations=lambda w: [row["evaluation"] for row in table_rows(w.dataset)],
-        recalls=lambda w: list(dict.fromkeys(path for row in table_rows(w.dataset) for path in row["knn_recalls"])),
+        evaluations=lambda w: evaluations(table_rows(w.dataset) + baseline_rows(w.dataset)),
+        recalls=lambda w: recalls(table_rows(w.dataset) + baseline_rows(w.dataset)),
     output:
         markdown="results/{dataset}/table.md",
         csv="results/{dataset}/table.csv",
@@ -21,8 +30,34 @@ rule table:
         mem_mb=500,
     params:
         rows=lambda w: table_rows(w.dataset),
+        baselines=lambda w: baseline_rows(w.dataset),
         source=source_hash("table.py"),
     message:
         "{wildcards.dataset}: table of results"
+    script:
+        "../scripts/table.py"
+
+
+rule cdp:
+    """The experiments' rows alone, for those who will not wait for the baselines."""
+    input:
+        evaluations=lambda w: evaluations(table_rows(w.dataset)),
+        recalls=lambda w: recalls(table_rows(w.dataset)),
+    output:
+        markdown="results/{dataset}/cdp.md",
+        csv="results/{dataset}/cdp.csv",
+    log:
+        "results/{dataset}/cdp.log",
+    benchmark:
+        "results/{dataset}/cdp.benchmark.jsonl"
+    threads: 1
+    resources:
+        mem_mb=500,
+    params:
+        rows=lambda w: table_rows(w.dataset),
+        baselines=[],
+        source=source_hash("table.py"),
+    message:
+        "{wildcards.dataset}: table of CDP's results"
     script:
         "../scripts/table.py"

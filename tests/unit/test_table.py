@@ -6,7 +6,7 @@ import pytest
 
 from cdp.files import write_csv
 from cdp.metrics import describe, evaluate
-from cdp.table import markdown_text, table_row, threads_by_rule
+from cdp.table import baseline_row, markdown_text, table_row, threads_by_rule
 
 FIGURES = ("precision", "recall", "f", "bcubed_precision", "bcubed_recall", "bcubed_f", "nmi")
 KEPT = dict(zip(FIGURES, (0.9, 0.8, 0.847, 0.95, 0.85, 0.8972, 0.96789), strict=True))
@@ -76,6 +76,7 @@ def test_row_holds_every_figure(experiment):
     expected |= {f"kept_{figure}": value for figure, value in KEPT.items()}
     expected |= {f"removed_{figure}": value for figure, value in REMOVED.items()}
     expected |= {"knn_recall": 0.9932, "knn_seconds": 3.75, "cluster_seconds": 4.0, "total_seconds": 7.75}
+    expected |= {"outcome": "done", "published_outcome": None, "published_clusters": None}
     assert row == expected | {f"published_{figure}": None for figure in PUBLISHED}
 
 
@@ -180,3 +181,70 @@ def test_limits_of_all_rows_are_told_once(experiment):
     row = table_row(experiment)
     assert "All with max_size 600 and step 0.05.\n" in markdown_text("demo", [row, row], threads={})
     assert "All with" not in markdown_text("demo", [row, row | {"max_size": 300}], threads={})
+
+
+@pytest.fixture
+def baseline(experiment):
+    """The same evaluation and jobs, as those of a baseline."""
+    own = {"method": "knn_dbscan", "setting": "eps 0.8", "true_number": False}
+    return (
+        own
+        | {key: experiment[key] for key in experiment if key not in ("strategy", "models", "max_size", "step")}
+        | own
+    )
+
+
+def test_baselines_have_a_table_of_their_own(experiment, baseline):
+    alone = markdown_text("demo", [table_row(experiment)], threads={})
+    assert "Baselines" not in alone
+    rows = [baseline_row(baseline), baseline_row(baseline | {"true_number": True, "knn_benchmarks": []})]
+    text = markdown_text("demo", [table_row(experiment)], baselines=rows, threads={})
+    above, below = text.split("## Baselines")
+    assert cells(above) == cells(alone)
+    assert "CDP: all with max_size 600" in below
+    assert "* was given the true number of clusters." in below
+    first, second = cells(below)
+    assert first == {
+        "baseline": "knn_dbscan",
+        "setting": "eps 0.8",
+        "precision": "90.00",
+        "recall": "80.00",
+        "F": "84.70",
+        "BCubed F": "89.72",
+        "NMI": "96.79",
+        "clusters": "2,345",
+        "discarded": "4.05%",
+        "kNN time": "3.8 s",
+        "total time": "7.8 s",
+    }
+    assert (second["baseline"], second["kNN time"], second["total time"]) == ("knn_dbscan *", "", "4.0 s")
+
+
+def test_baseline_that_failed_says_so(experiment, baseline, tmp_path):
+    (tmp_path / "evaluation.json").write_text(json.dumps({"outcome": "out of memory (24 GB)"}))
+    row = baseline_row(baseline)
+    assert row["outcome"] == "out of memory (24 GB)"
+    assert row["kept_f"] is None
+    (tmp_path / "evaluation.json").write_text(json.dumps(COUNTS | {"kept": KEPT, "removed": REMOVED}))
+    text = markdown_text("demo", [table_row(experiment)], baselines=[row], threads={})
+    [shown] = cells(text.split("## Baselines")[1])
+    assert shown["setting"] == "eps 0.8: out of memory (24 GB)"
+    assert {shown[name] for name in ("precision", "F", "clusters", "discarded")} == {""}
+
+
+def test_published_baselines_stand_below_ours(experiment, baseline):
+    published = {"clusters": 46767, "precision": 99.79, "recall": 53.18, "f": 69.38, "total_seconds": 5976}
+    rows = [baseline_row(baseline | {"published": entry}) for entry in (published, {"outcome": "out of memory"})]
+    text = markdown_text("demo", [table_row(experiment)], baselines=rows, threads={})
+    _, first, _, second = cells(text.split("## Baselines")[1])
+    assert (first["baseline"], first["F"], first["clusters"]) == ("knn_dbscan, published", "69.38", "46,767")
+    assert first["total time"] == "5976.0 s"
+    assert (second["setting"], second["F"]) == ("out of memory", "")
+    assert "48 CPU cores" in text
+
+
+def test_rows_of_both_kinds_fit_one_csv(experiment, baseline, tmp_path):
+    rows = [table_row(experiment), baseline_row(baseline)]
+    assert list(rows[0]) == list(rows[1])
+    write_csv(tmp_path / "table.csv", rows)
+    assert len(list(csv.DictReader(io.StringIO((tmp_path / "table.csv").read_text())))) == 2

@@ -1,0 +1,124 @@
+"""Other clustering methods, for comparison (DESIGN 4.8).
+
+Reads features or a cached kNN graph; makes, in results/D/baselines/NAME/, meta.txt, outcome.json ("done", or why there are
+no clusters: then meta.txt is empty) and evaluation.json.
+"""
+
+BASELINE_DIR = "results/{dataset}/baselines/{baseline}"
+
+
+def baseline_entry(wildcards):
+    baselines = dataset_entry(wildcards.dataset)["baselines"]
+    if wildcards.baseline not in baselines:
+        fail(
+            f"data set {wildcards.dataset!r} has no baseline {wildcards.baseline!r}; it has: "
+            f"{', '.join(baselines) or 'none'}"
+        )
+    return baselines[wildcards.baseline]
+
+
+def baseline_features(wildcards):
+    entry = baseline_entry(wildcards)
+    if "features" not in BASELINE_INPUTS[entry["method"]]:
+        return []
+    return [feature_file(wildcards.dataset, entry["model"])]
+
+
+def baseline_neighbors(wildcards):
+    entry = baseline_entry(wildcards)
+    if "neighbors" not in BASELINE_INPUTS[entry["method"]]:
+        return []
+    return [baseline_knn(wildcards.dataset, entry)]
+
+
+def baseline_knn(name, entry):
+    k = (config["knn"] | config["datasets"][name] | entry)["k"]
+    return f"results/{name}/knn/{entry['model']}_k{k}.npz"
+
+
+def baseline_settings(entry):
+    """What its method takes from the config; the true number of clusters is read from the labels."""
+    own = {key: entry[key] for key in sorted(entry) if key not in ("k", "method", "model", "published")}
+    return {key: value for key, value in own.items() if not (key == "n_clusters" and value is True)}
+
+
+def baseline_rows(name):
+    """What the table needs to know of each baseline: its setting, its files, the times that count for it."""
+    rows = []
+    for baseline, entry in dataset_entry(name)["baselines"].items():
+        folder = BASELINE_DIR.format(dataset=name, baseline=baseline)
+        shared = [baseline_knn(name, entry)] if "neighbors" in BASELINE_INPUTS[entry["method"]] else []
+        shown = {key: entry[key] for key in entry if key not in ("method", "model", "published", "seed")}
+        rows.append(
+            {
+                "method": baseline,
+                "setting": " ".join(f"{key} {'true' if value is True else value}" for key, value in shown.items()),
+                "true_number": entry.get("n_clusters") is True,
+                "evaluation": f"{folder}/evaluation.json",
+                "knn_recalls": [str(Path(path).with_suffix(".json")) for path in shared],
+                "knn_benchmarks": [benchmark_of(path) for path in shared],
+                "cluster_benchmarks": [benchmark_of(f"{folder}/meta.txt")],
+                "published": entry.get("published"),
+            }
+        )
+    return rows
+
+
+def baseline_labels(wildcards):
+    """Labels, if their number of identities is wanted."""
+    if baseline_entry(wildcards).get("n_clusters") is not True:
+        return []
+    return required_labels(wildcards.dataset, f"baseline {wildcards.baseline} with n_clusters true")
+
+
+rule baseline:
+    """Clusters by one method, within its budget of time and memory."""
+    input:
+        lambda w: f"results/{w.dataset}/features/{baseline_entry(w)['model']}.json",
+        features=baseline_features,
+        neighbors=baseline_neighbors,
+        labels=baseline_labels,
+    output:
+        clusters=f"{BASELINE_DIR}/meta.txt",
+        outcome=f"{BASELINE_DIR}/outcome.json",
+    log:
+        f"{BASELINE_DIR}/meta.log",
+    benchmark:
+        f"{BASELINE_DIR}/meta.benchmark.jsonl"
+    threads: 16
+    resources:
+        mem_mb=config["baselines"]["max_mb"] + 500,
+        runtime=config["baselines"]["max_seconds"] // 60 + 10,
+    params:
+        method=lambda w: baseline_entry(w)["method"],
+        settings=lambda w: baseline_settings(baseline_entry(w)),
+        budget=settings("baselines"),
+        dim=lambda w: dim_of(w.dataset, baseline_entry(w)["model"]),
+        source=lambda w: source_hash("baseline.py", f"cdp.baselines.{baseline_entry(w)['method']}"),
+    message:
+        "{wildcards.dataset}: baseline {wildcards.baseline}"
+    script:
+        "../scripts/baseline.py"
+
+
+rule evaluate_baseline:
+    """Metrics of a baseline's clusters (DESIGN 4.7), or why there are none."""
+    input:
+        clusters=f"{BASELINE_DIR}/meta.txt",
+        outcome=f"{BASELINE_DIR}/outcome.json",
+        labels=lambda w: labels_of(w.dataset),
+    output:
+        f"{BASELINE_DIR}/evaluation.json",
+    log:
+        f"{BASELINE_DIR}/evaluation.log",
+    benchmark:
+        f"{BASELINE_DIR}/evaluation.benchmark.jsonl"
+    threads: 1
+    resources:
+        mem_mb=lambda w, input: 500 + 20 * int(input.size_mb),
+    params:
+        source=source_hash("evaluate_baseline.py"),
+    message:
+        "{wildcards.dataset}: evaluate baseline {wildcards.baseline}"
+    script:
+        "../scripts/evaluate_baseline.py"
