@@ -1,0 +1,85 @@
+"""All pairs of unit vectors within a distance, found by blocked matrix products."""
+
+from collections.abc import Callable
+from threading import Lock
+
+import numba
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from cdp.threads import in_ranges
+
+_ROWS, _COLUMNS = 512, 1024  # of a tile
+
+
+def pairs_within(vectors: np.ndarray, distance: float, take: Callable[[np.ndarray], None]) -> None:
+    """Find each pair of vectors that are at most a distance apart, once.
+
+    Parameters
+    ----------
+    vectors : ndarray of shape (n_samples, dim), float32
+        Of length 1.
+    distance : float, >= 0
+        Euclidean.
+    take : callable
+        Is handed the pairs as they are found: ndarray of shape (at most 524,288, 2), int32, each row i < j. Never
+        called by two threads at a time; the order of the calls depends on them.
+
+    Raises
+    ------
+    ValueError
+        If the distance is negative or NaN.
+
+    Notes
+    -----
+    |a - b|² = 2 - 2 a·b. A float32 product of unit vectors is wrong by less than dim + 8 units in the 24th binary
+    place, whatever the order of summation, rounded lengths included. Pairs that this leaves open are settled by the sum
+    of squared differences in float64, so the pairs are those of the definition.
+    """
+    if not distance >= 0:
+        raise ValueError(f"the distance must be at least 0, not {distance}")
+    n, dim = vectors.shape
+    cosine = 1 - distance**2 / 2
+    error = (dim + 8) * 2.0**-24
+    surely_out, surely_in = np.float32(cosine - error), np.float32(cosine + error)
+    lock = Lock()
+
+    def search(start: int, stop: int) -> None:
+        for first in range(start, n, _COLUMNS):
+            tile = vectors[start:stop] @ vectors[first : first + _COLUMNS].T
+            pairs = _pairs(tile, start, first, vectors, distance, surely_out, surely_in)
+            if len(pairs):
+                with lock:
+                    take(pairs)
+
+    with threadpool_limits(1, "blas"):
+        in_ranges(search, n, size=_ROWS)
+
+
+@numba.njit(nogil=True, cache=True)
+def _pairs(tile, row, column, vectors, distance, surely_out, surely_in):  # type: ignore[no-untyped-def]
+    """The pairs i < j within the distance, of a tile of products that begins at a row and a column."""
+    counts = np.zeros(len(tile), np.int64)
+    for r in range(len(tile)):
+        for c in range(max(0, row + r + 1 - column), tile.shape[1]):
+            counts[r] += tile[r, c] >= surely_out
+    pairs = np.empty((counts.sum(), 2), np.int32)
+    found = 0
+    for r in range(len(tile)):
+        if counts[r]:
+            for c in range(max(0, row + r + 1 - column), tile.shape[1]):
+                if tile[r, c] >= surely_out:
+                    i, j = row + r, column + c
+                    if tile[r, c] > surely_in or _euclidean(vectors[i], vectors[j]) <= distance:
+                        pairs[found, 0], pairs[found, 1] = i, j
+                        found += 1
+    return pairs[:found]
+
+
+@numba.njit(nogil=True, cache=True)
+def _euclidean(a, b):  # type: ignore[no-untyped-def]
+    total = 0.0
+    for d in range(len(a)):
+        difference = np.float64(a[d]) - np.float64(b[d])
+        total += difference * difference
+    return np.sqrt(total)
