@@ -32,28 +32,50 @@ def pairs_within(vectors: np.ndarray, distance: float, take: Callable[[np.ndarra
 
     Notes
     -----
-    |a - b|² = 2 - 2 a·b. A float32 product of unit vectors is wrong by less than dim + 8 units in the 24th binary
-    place, whatever the order of summation, rounded lengths included. Pairs that this leaves open are settled by the sum
-    of squared differences in float64, so the pairs are those of the definition.
+    |a - b|² = 2 - 2 a·b for unit vectors. Pairs that the error of float32 products leaves open are settled by the sum of
+    squared differences in float64, so the pairs are those of the definition.
     """
     if not distance >= 0:
         raise ValueError(f"the distance must be at least 0, not {distance}")
-    n, dim = vectors.shape
-    cosine = 1 - distance**2 / 2
-    error = (dim + 8) * 2.0**-24
+    cosine, error = 1 - distance**2 / 2, product_error(vectors.shape[1])
     surely_out, surely_in = np.float32(cosine - error), np.float32(cosine + error)
     lock = Lock()
 
-    def search(start: int, stop: int) -> None:
-        for first in range(start, n, _COLUMNS):
-            tile = vectors[start:stop] @ vectors[first : first + _COLUMNS].T
-            pairs = _pairs(tile, start, first, vectors, distance, surely_out, surely_in)
-            if len(pairs):
-                with lock:
-                    take(pairs)
+    def search(tile: np.ndarray, row: int, column: int) -> None:
+        pairs = _pairs(tile, row, column, vectors, distance, surely_out, surely_in)
+        if len(pairs):
+            with lock:
+                take(pairs)
+
+    for_each_tile(vectors, search)
+
+
+def for_each_tile(vectors: np.ndarray, work: Callable[[np.ndarray, int, int], None]) -> None:
+    """Multiply all vectors with each other, a tile at a time, in `usable_threads()` threads.
+
+    Parameters
+    ----------
+    vectors : ndarray of shape (n_samples, dim), float32
+    work : callable
+        Called as ``work(tile, row, column)`` with the float32 products of the vectors from `row` on and those from
+        `column` on. The tiles cover each pair i < j once; some also hold pairs i >= j.
+    """
+
+    def multiply(start: int, stop: int) -> None:
+        for first in range(start, len(vectors), _COLUMNS):
+            work(vectors[start:stop] @ vectors[first : first + _COLUMNS].T, start, first)
 
     with threadpool_limits(1, "blas"):
-        in_ranges(search, n, size=_ROWS)
+        in_ranges(multiply, len(vectors), size=_ROWS)
+
+
+def product_error(dim: int) -> float:
+    """By how much, at most, a float32 product a·b differs from 1 - |a - b|²/2.
+
+    Of vectors scaled to length 1 in float32, in whatever order the product is summed: dim roundings, and lengths
+    that are rounded themselves.
+    """
+    return (dim + 8) * 2.0**-24
 
 
 @numba.njit(nogil=True, cache=True)
@@ -70,14 +92,15 @@ def _pairs(tile, row, column, vectors, distance, surely_out, surely_in):  # type
             for c in range(max(0, row + r + 1 - column), tile.shape[1]):
                 if tile[r, c] >= surely_out:
                     i, j = row + r, column + c
-                    if tile[r, c] > surely_in or _euclidean(vectors[i], vectors[j]) <= distance:
+                    if tile[r, c] > surely_in or euclidean(vectors[i], vectors[j]) <= distance:
                         pairs[found, 0], pairs[found, 1] = i, j
                         found += 1
     return pairs[:found]
 
 
 @numba.njit(nogil=True, cache=True)
-def _euclidean(a, b):  # type: ignore[no-untyped-def]
+def euclidean(a, b):  # type: ignore[no-untyped-def]
+    """Distance of two vectors, in float64."""
     total = 0.0
     for d in range(len(a)):
         difference = np.float64(a[d]) - np.float64(b[d])
