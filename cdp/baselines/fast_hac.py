@@ -4,7 +4,7 @@ import numba
 import numpy as np
 
 from cdp.baselines.radius import pairs_within
-from cdp.components import find_root, merge, number_by_appearance
+from cdp.components import find_roots, merge, number_by_appearance
 from cdp.features import normalize
 from cdp.threads import limit_threads
 
@@ -40,22 +40,16 @@ def fast_hac(features: np.ndarray, *, distance: float, threads: int | None = Non
     .. [1] J. C. Gower and G. J. S. Ross, "Minimum spanning trees and single linkage cluster analysis", Applied
        Statistics 18, 1969.
     """
+    if not distance >= 0:
+        raise ValueError(f"distance must be at least 0, not {distance}")
     with limit_threads(threads):
         vectors = normalize(features)
         parents = np.arange(len(vectors), dtype=np.int32)
         pairs_within(vectors, distance, lambda pairs: _merge_all(parents, pairs))
-        return number_by_appearance(_roots(parents))
+        return number_by_appearance(find_roots(parents))
 
 
 @numba.njit(nogil=True, cache=True)
 def _merge_all(parents, pairs):  # type: ignore[no-untyped-def]
     for i, j in pairs:
         merge(parents, i, j)
-
-
-@numba.njit(nogil=True, cache=True)
-def _roots(parents):  # type: ignore[no-untyped-def]
-    roots = np.empty_like(parents)
-    for sample in range(len(parents)):
-        roots[sample] = find_root(parents, sample)
-    return roots

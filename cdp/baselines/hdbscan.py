@@ -48,8 +48,7 @@ def hdbscan(
         min_samples = min_cluster_size
     if min_cluster_size < 2 or min_samples < 1:
         raise ValueError(
-            "min_cluster_size must be at least 2 and min_samples at least 1, "
-            f"not {min_cluster_size} and {min_samples}"
+            f"min_cluster_size must be at least 2 and min_samples at least 1, not {min_cluster_size} and {min_samples}"
         )
     from hdbscan._hdbscan_linkage import label
     from hdbscan.hdbscan_ import _tree_to_labels

@@ -25,19 +25,12 @@ def pairs_within(vectors: np.ndarray, distance: float, take: Callable[[np.ndarra
         Is handed the pairs as they are found: ndarray of shape (at most 524,288, 2), int32, each row i < j. Never
         called by two threads at a time; the order of the calls depends on them.
 
-    Raises
-    ------
-    ValueError
-        If the distance is negative or NaN.
-
     Notes
     -----
-    |a - b|² = 2 - 2 a·b for unit vectors. Pairs that the error of float32 products leaves open are settled by the sum of
-    squared differences in float64, so the pairs are those of the definition.
+    |a - b|² = 2 - 2 a·b for unit vectors. Pairs that the error of float32 products leaves open are settled by the sum
+    of squared differences in float64, so the pairs are those of the definition.
     """
-    if not distance >= 0:
-        raise ValueError(f"the distance must be at least 0, not {distance}")
-    cosine, error = 1 - distance**2 / 2, product_error(vectors.shape[1])
+    cosine, error = 1 - min(distance, 3) ** 2 / 2, product_error(vectors.shape[1])  # none is beyond 2
     surely_out, surely_in = np.float32(cosine - error), np.float32(cosine + error)
     lock = Lock()
 

@@ -7,7 +7,7 @@ import numba
 import numpy as np
 
 from cdp.baselines.radius import euclidean, for_each_tile, product_error
-from cdp.components import find_root
+from cdp.components import find_root, find_roots
 from cdp.knn import knn_graph
 from cdp.threads import in_ranges
 
@@ -69,7 +69,7 @@ def mutual_reachability_tree(vectors: np.ndarray, *, min_samples: int) -> Edges:
     finding the minimum spanning tree of tree and waiting edges.
     """
     n = len(vectors)
-    near = knn_graph(vectors, k=max(_LINKS, min_samples + 1), backend="exact", device="cpu").idx
+    near = _nearest(vectors, max(_LINKS, min_samples + 1))
     core = np.empty(n)
     in_ranges(
         lambda start, stop: _core_distances(vectors, near[start:stop], min_samples, core[start:stop]), n, size=_BLOCK
@@ -78,7 +78,7 @@ def mutual_reachability_tree(vectors: np.ndarray, *, min_samples: int) -> Edges:
     tree = _minimum_tree([_links(near[:, :_LINKS], vectors, core)], n, error)
     while len(tree.edges.ends) < n - 1:
         densest = _densest(tree.parents, core)
-        near = densest[knn_graph(vectors[densest], k=_LINKS, backend="exact", device="cpu").idx]
+        near = densest[_nearest(vectors[densest], _LINKS)]
         tree = _minimum_tree([tree.edges, _links(near, vectors, core)], n, error)
 
     lock = Lock()
@@ -98,6 +98,11 @@ def mutual_reachability_tree(vectors: np.ndarray, *, min_samples: int) -> Edges:
     return _minimum_tree([tree.edges, *waiting], n, error).edges
 
 
+def _nearest(vectors: np.ndarray, k: int) -> np.ndarray:
+    """The k nearest of every sample, itself first; all, if there are fewer."""
+    return knn_graph(vectors, k=min(k, len(vectors)), backend="exact", device="cpu").idx
+
+
 def _minimum_tree(edges: list[Edges], n_samples: int, error: float) -> _Tree:
     """The minimum spanning tree of some edges, by Kruskal's algorithm."""
     ends, weights = map(np.concatenate, zip(*edges, strict=True))
@@ -112,15 +117,13 @@ def _links(near: np.ndarray, vectors: np.ndarray, core: np.ndarray) -> Edges:
     ends = np.stack([np.repeat(near[:, 0], near.shape[1] - 1), near[:, 1:].ravel()], axis=1).astype(np.int32)
     ends.sort(axis=1)
     weights = np.empty(len(ends))
-    in_ranges(
-        lambda start, stop: _weigh(ends[start:stop], vectors, core, weights[start:stop]), len(ends), size=_BLOCK
-    )
+    in_ranges(lambda start, stop: _weigh(ends[start:stop], vectors, core, weights[start:stop]), len(ends), size=_BLOCK)
     return Edges(ends, weights)
 
 
 def _densest(parents: np.ndarray, core: np.ndarray) -> np.ndarray:
     """The sample of least core distance of each component."""
-    roots = np.array([find_root(parents, sample) for sample in range(len(parents))])
+    roots = find_roots(parents)
     order = np.lexsort((core, roots))
     return np.sort(order[np.unique(roots[order], return_index=True)[1]])
 
