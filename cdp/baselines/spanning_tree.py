@@ -86,7 +86,7 @@ def mutual_reachability_tree(vectors: np.ndarray, *, min_samples: int) -> Edges:
 
     def search(tile: np.ndarray, row: int, column: int) -> None:
         nonlocal tree
-        found = Edges(*_lighter(tile, row, column, vectors, core, error, *tree.edges, *tree[1:]))
+        found = Edges(*_lighter(tile, row, column, vectors, core, error, tree))
         if len(found.ends):
             with lock:
                 waiting.append(found)
@@ -123,7 +123,7 @@ def _links(near: np.ndarray, vectors: np.ndarray, core: np.ndarray) -> Edges:
 
 def _densest(parents: np.ndarray, core: np.ndarray) -> np.ndarray:
     """The sample of least core distance of each component."""
-    roots = find_roots(parents)
+    roots = find_roots(parents.copy())
     order = np.lexsort((core, roots))
     return np.sort(order[np.unique(roots[order], return_index=True)[1]])
 
@@ -179,8 +179,9 @@ def _reach(weights, parents, merged, error):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(nogil=True, cache=True)
-def _lighter(tile, row, column, vectors, core, error, tree_ends, tree_weights, parents, merged, reach):  # type: ignore[no-untyped-def]
+def _lighter(tile, row, column, vectors, core, error, tree):  # type: ignore[no-untyped-def]
     """The pairs i < j of a tile that come before the heaviest tree edge between them, by weight, then ends."""
+    reach = tree.reach
     counts = np.zeros(len(tile), np.int64)
     for r in range(len(tile)):
         own = reach[row + r]
@@ -197,18 +198,18 @@ def _lighter(tile, row, column, vectors, core, error, tree_ends, tree_weights, p
             j = column + c
             if tile[r, c] < min(reach[i], reach[j]):
                 continue
-            edge = _heaviest_between(parents, merged, i, j)
-            most = tree_weights[edge]
+            edge = _heaviest_between(tree.parents, tree.merged, i, j)
+            most = tree.edges.weights[edge]
             least = max(core[i], core[j])
             if least > most or 2 - 2 * (tile[r, c] + error) > most * most:
                 continue
             weight = max(least, euclidean(vectors[i], vectors[j]))
-            a, b = tree_ends[edge]
+            a, b = tree.edges.ends[edge]
             if weight < most or (weight == most and (i < a or (i == a and j < b))):
                 ends[found, 0], ends[found, 1] = i, j
                 weights[found] = weight
                 found += 1
-    return ends[:found], weights[:found]
+    return ends[:found].copy(), weights[:found].copy()
 
 
 @numba.njit(nogil=True, cache=True)
