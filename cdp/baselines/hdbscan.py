@@ -14,8 +14,8 @@ def hdbscan(
     """Hierarchical density-based clustering [1]_: the package hdbscan [2]_, with a faster search for its spanning tree.
 
     The minimum spanning tree of mutual reachability is exact, found by blocked search; hierarchy and clusters ("excess
-    of mass") are the package's. Above 60 dimensions the package by itself compares samples one by one: minutes for 20,000
-    of them, a day for some hundred thousand.
+    of mass") are the package's. Above 60 dimensions the package by itself compares samples one by one, which takes
+    minutes for 20,000 of them and hours for 200,000.
 
     Parameters
     ----------
