@@ -5,6 +5,8 @@ import warnings
 import numba
 import numpy as np
 
+from cdp.components import find_root, merge, number_by_appearance
+
 
 def propagate(
     pairs: np.ndarray,
@@ -78,7 +80,7 @@ def propagate_in_rounds(
             f"as they are (largest: {sizes} samples); a larger max_iter or step, or a higher threshold, splits them",
             stacklevel=3,
         )
-    return _number_by_appearance(roots), n_iter
+    return number_by_appearance(roots), n_iter
 
 
 def check_settings(*, max_size: int, step: float, max_iter: int) -> None:
@@ -163,7 +165,7 @@ def _bounded_components(pairs, ends, n_samples, max_size):  # type: ignore[no-un
     for level in range(last, -1, -1):
         count = 0
         for p in range(start, ends[level]):
-            a, b = _root(component, pairs[p, 0]), _root(component, pairs[p, 1])
+            a, b = find_root(component, pairs[p, 0]), find_root(component, pairs[p, 1])
             if a != b:
                 component[max(a, b)] = min(a, b)
                 size[min(a, b)] += size[max(a, b)]
@@ -171,12 +173,11 @@ def _bounded_components(pairs, ends, n_samples, max_size):  # type: ignore[no-un
                 count += 1
         for p in range(count):
             i, j = merging[p]
-            fits = size[_root(component, i)] <= max_size
+            fits = size[find_root(component, i)] <= max_size
             if not fits:
                 rounds = max(rounds, min(level + 2, last + 1))
             if fits or level == last:
-                a, b = _root(cluster, i), _root(cluster, j)
-                cluster[max(a, b)] = min(a, b)
+                merge(cluster, i, j)
         if level == last:
             for sample in range(n_samples):
                 if component[sample] == sample and size[sample] > max_size:
@@ -185,28 +186,5 @@ def _bounded_components(pairs, ends, n_samples, max_size):  # type: ignore[no-un
         start = ends[level]
     for sample in range(n_samples):
         if cluster[sample] >= 0:
-            cluster[sample] = _root(cluster, sample)
+            cluster[sample] = find_root(cluster, sample)
     return cluster, too_large[:unresolved], rounds
-
-
-@numba.njit(cache=True)
-def _root(parents, sample):  # type: ignore[no-untyped-def]
-    while parents[sample] != sample:
-        parents[sample] = parents[parents[sample]]
-        sample = parents[sample]
-    return sample
-
-
-@numba.njit(cache=True)
-def _number_by_appearance(roots):  # type: ignore[no-untyped-def]
-    labels = np.full(len(roots), -1, np.int64)
-    numbers = np.full(len(roots), -1, np.int64)
-    count = 0
-    for sample in range(len(roots)):
-        root = roots[sample]
-        if root >= 0:
-            if numbers[root] < 0:
-                numbers[root] = count
-                count += 1
-            labels[sample] = numbers[root]
-    return labels

@@ -1,0 +1,1 @@
+"""Clustering methods to compare CDP with, one a module."""

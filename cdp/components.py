@@ -1,0 +1,37 @@
+"""Connected components by merging: a forest in which every sample points to an earlier one of its component."""
+
+import numba
+import numpy as np
+
+
+@numba.njit(nogil=True, cache=True)
+def find_root(parents, sample):  # type: ignore[no-untyped-def]
+    """The first sample of the component, as far as merged; shortens the way for those who ask next."""
+    while parents[sample] != sample:
+        parents[sample] = parents[parents[sample]]
+        sample = parents[sample]
+    return sample
+
+
+@numba.njit(nogil=True, cache=True)
+def merge(parents, i, j):  # type: ignore[no-untyped-def]
+    """Make one component of those of two samples; False if they were one already."""
+    a, b = find_root(parents, i), find_root(parents, j)
+    parents[max(a, b)] = min(a, b)
+    return a != b
+
+
+@numba.njit(nogil=True, cache=True)
+def number_by_appearance(roots):  # type: ignore[no-untyped-def]
+    """Labels 0.. by first appearance in list order, from a number below n_samples for each component; -1 stays -1."""
+    labels = np.full(len(roots), -1, np.int64)
+    numbers = np.full(len(roots), -1, np.int64)
+    count = 0
+    for sample in range(len(roots)):
+        root = roots[sample]
+        if root >= 0:
+            if numbers[root] < 0:
+                numbers[root] = count
+                count += 1
+            labels[sample] = numbers[root]
+    return labels
