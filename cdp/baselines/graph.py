@@ -74,3 +74,10 @@ def check_neighbors(neighbors: Neighbors) -> None:
             f"the kNN graph names samples outside 0..{len(idx) - 1} (from {idx.min()} to {idx.max()}); "
             "it must be that of the same samples"
         )
+
+
+def edge_list(graph: csr_array) -> tuple[np.ndarray, np.ndarray]:
+    """The edges of a symmetric graph, each once: pairs i < j, sorted, (E, 2) int32; weights (E,) float32."""
+    samples = np.repeat(np.arange(graph.shape[0], dtype=np.int32), np.diff(graph.indptr))
+    once = samples < graph.indices
+    return np.column_stack([samples[once], graph.indices[once]]), graph.data[once]
