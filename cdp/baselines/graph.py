@@ -56,9 +56,12 @@ def symmetric_graph(neighbors: Neighbors, weights: np.ndarray) -> csr_array:
     idx = neighbors.idx
     n = len(idx)
     kept = (weights > 0) & (idx >= 0) & (idx != np.arange(n)[:, None])
-    starts = np.concatenate([[0], np.cumsum(np.count_nonzero(kept, axis=1))])
+    starts = np.zeros(n + 1, np.int32 if kept.size < 2**31 else np.int64)
+    np.cumsum(np.count_nonzero(kept, axis=1), out=starts[1:])
     graph = csr_array((weights[kept], idx[kept], starts), shape=(n, n))
-    return graph.maximum(graph.T.tocsr())
+    graph = graph.maximum(graph.T.tocsr())
+    graph.sort_indices()
+    return graph
 
 
 def check_neighbors(neighbors: Neighbors) -> None:
