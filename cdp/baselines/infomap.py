@@ -1,5 +1,7 @@
 """Infomap community detection."""
 
+from tempfile import TemporaryDirectory
+
 import numpy as np
 from infomap import Infomap
 
@@ -39,7 +41,9 @@ def infomap(neighbors: Neighbors, *, threshold: float = 0.0, seed: int = 0) -> n
     if len(pairs):
         search = Infomap(two_level=True, seed=seed + 1, silent=True)  # which takes positive seeds
         search.add_links(np.column_stack([pairs, similarity]))
-        search.run()
-        for sample, module in search.get_modules().items():
-            labels[sample] = len(labels) + module
+        with TemporaryDirectory() as folder:  # its iterators crash in a process that loads faiss
+            path = f"{folder}/modules.clu"
+            search.run().write_clu(path)
+            samples, modules = np.loadtxt(path, dtype=np.int64, usecols=(0, 1), unpack=True)
+        labels[samples] = len(labels) + modules
     return number_by_appearance(np.unique(labels, return_inverse=True)[1])

@@ -35,12 +35,13 @@ def greedy_k_means_plus_plus(vectors: np.ndarray, n_clusters: int, *, seed: int)
     chosen[0] = generator.integers(n)
     distances = np.full((n, 1), np.inf, np.float32)  # squared, to the nearest centroid if a candidate becomes one
     candidates, best = chosen[:1], 0
-    for c in range(n_clusters):
-        if c > 0:
-            candidates = _drawn(distances[:, best], trials, generator)
-        distances, costs = _with_candidates(vectors, vectors[candidates], distances[:, best])
-        best = int(np.argmin(costs))
-        chosen[c] = candidates[best]
+    with threadpool_limits(1, "blas"):
+        for c in range(n_clusters):
+            if c > 0:
+                candidates = _drawn(distances[:, best], trials, generator)
+            distances, costs = _with_candidates(vectors, vectors[candidates], distances[:, best])
+            best = int(np.argmin(costs))
+            chosen[c] = candidates[best]
     return vectors[chosen]
 
 
@@ -61,8 +62,7 @@ def _with_candidates(vectors: np.ndarray, candidates: np.ndarray, nearest: np.nd
         np.clip(2 - 2 * block, 0, nearest[start:stop, None], out=block)
         sums[start // _BLOCK] = block.sum(axis=0, dtype=np.float64)
 
-    with threadpool_limits(1, "blas"):
-        in_ranges(measure, len(vectors), size=_BLOCK)
+    in_ranges(measure, len(vectors), size=_BLOCK)
     return distances, sums.sum(axis=0)
 
 

@@ -48,7 +48,7 @@ def spectral(neighbors: Neighbors, *, n_clusters: int, seed: int = 0) -> np.ndar
 
     Notes
     -----
-    Takes about 3 * 8 * n_clusters bytes a sample.
+    Takes about 12 * n_clusters bytes a sample, in float32, which gave the same clusters as float64.
 
     References
     ----------
@@ -78,11 +78,11 @@ def _leading(similarity: csr_array, count: int, seed: int) -> tuple[np.ndarray, 
     """The largest eigenvalues of the normalised similarities, in descending order, and their eigenvectors as columns."""
     n = similarity.shape[0]
     scale = diags_array(similarity.sum(axis=1, dtype=np.float64) ** -0.5)
-    matrix = scale @ similarity @ scale
+    matrix = (scale @ similarity @ scale).astype(np.float32)
     with threadpool_limits(1, "blas"):
         if n < _DENSE * count:
             values, vectors = np.linalg.eigh(matrix.toarray())
         else:
-            start = np.random.default_rng(seed).standard_normal(n)
+            start = np.random.default_rng(seed).standard_normal(n, np.float32)
             values, vectors = eigsh(matrix, k=count, which="LA", v0=start, tol=_TOLERANCE)
     return values[::-1][:count], vectors[:, ::-1][:, :count]
