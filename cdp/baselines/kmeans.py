@@ -39,16 +39,19 @@ def kmeans(features: np.ndarray, *, n_clusters: int, iterations: int = 20, seed:
     check_n_clusters(n_clusters, len(features))
     if iterations < 1:
         raise ValueError(f"iterations must be at least 1, not {iterations}")
+    return lloyd(normalize(features), n_clusters=n_clusters, iterations=iterations, seed=seed)
+
+
+def lloyd(vectors: np.ndarray, *, n_clusters: int, iterations: int, seed: int) -> np.ndarray:
+    """As `kmeans`, for float32 vectors taken as they are."""
+    search = faiss.Kmeans(
+        vectors.shape[1],
+        n_clusters,
+        niter=iterations,
+        seed=seed,
+        min_points_per_centroid=1,
+        max_points_per_centroid=len(vectors),  # all take part
+    )
     with limit_threads():
-        vectors = normalize(features)
-        centroids = greedy_k_means_plus_plus(vectors, n_clusters, seed=seed)
-        search = faiss.Kmeans(
-            vectors.shape[1],
-            n_clusters,
-            niter=iterations,
-            seed=seed,
-            min_points_per_centroid=1,
-            max_points_per_centroid=len(vectors),  # all take part
-        )
-        search.train(vectors, init_centroids=centroids)
+        search.train(vectors, init_centroids=greedy_k_means_plus_plus(vectors, n_clusters, seed=seed))
         return number_by_appearance(search.index.search(vectors, 1)[1][:, 0])

@@ -17,7 +17,6 @@ def greedy_k_means_plus_plus(vectors: np.ndarray, n_clusters: int, *, seed: int)
     Parameters
     ----------
     vectors : ndarray of shape (n, dim), float32
-        Unit vectors.
     n_clusters : int, <= n
     seed : int
 
@@ -31,6 +30,7 @@ def greedy_k_means_plus_plus(vectors: np.ndarray, n_clusters: int, *, seed: int)
     """
     generator = np.random.default_rng(seed)
     n, trials = len(vectors), 2 + int(np.log(n_clusters))
+    squares = np.einsum("ij,ij->i", vectors, vectors)
     chosen = np.empty(n_clusters, np.int64)
     chosen[0] = generator.integers(n)
     distances = np.full((n, 1), np.inf, np.float32)  # squared, to the nearest centroid if a candidate becomes one
@@ -39,7 +39,7 @@ def greedy_k_means_plus_plus(vectors: np.ndarray, n_clusters: int, *, seed: int)
         for c in range(n_clusters):
             if c > 0:
                 candidates = _drawn(distances[:, best], trials, generator)
-            distances, costs = _with_candidates(vectors, vectors[candidates], distances[:, best])
+            distances, costs = _with_candidates(vectors, squares, candidates, distances[:, best])
             best = int(np.argmin(costs))
             chosen[c] = candidates[best]
     return vectors[chosen]
@@ -51,15 +51,20 @@ def _drawn(weights: np.ndarray, count: int, generator: np.random.Generator) -> n
     return np.minimum(np.searchsorted(ends, generator.random(count) * ends[-1], side="right"), len(weights) - 1)
 
 
-def _with_candidates(vectors: np.ndarray, candidates: np.ndarray, nearest: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _with_candidates(
+    vectors: np.ndarray, squares: np.ndarray, candidates: np.ndarray, nearest: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Squared distance of each vector to its nearest centroid with each of the candidates; their sums."""
+    directions = -2 * vectors[candidates].T
     distances = np.empty((len(vectors), len(candidates)), np.float32)
     sums = np.empty((-(-len(vectors) // _BLOCK), len(candidates)))
 
     def measure(start: int, stop: int) -> None:
         block = distances[start:stop]
-        np.matmul(vectors[start:stop], candidates.T, out=block)
-        np.clip(2 - 2 * block, 0, nearest[start:stop, None], out=block)
+        np.matmul(vectors[start:stop], directions, out=block)
+        block += squares[start:stop, None]
+        block += squares[candidates]
+        np.clip(block, 0, nearest[start:stop, None], out=block)
         sums[start // _BLOCK] = block.sum(axis=0, dtype=np.float64)
 
     in_ranges(measure, len(vectors), size=_BLOCK)

@@ -7,21 +7,22 @@ from scipy.sparse.linalg import eigsh
 from threadpoolctl import threadpool_limits
 
 from cdp.baselines.graph import similarity_graph
-from cdp.baselines.kmeans import kmeans
+from cdp.baselines.kmeans import lloyd
 from cdp.baselines.seeding import check_n_clusters
 from cdp.components import number_by_appearance
 from cdp.knn import Neighbors
 
 _DENSE = 3  # a component with fewer samples than so many times the eigenvectors wanted gets the dense solver
 _TOLERANCE = 1e-3  # relative, of the eigenvalues
+_ITERATIONS = 20  # of k-means
 
 
 def spectral(neighbors: Neighbors, *, n_clusters: int, seed: int = 0) -> np.ndarray:
     """Normalised cuts: k-means on the leading eigenvectors of the graph's normalised similarities.
 
     The similarities are cosines, those below 0 counting as 0, of pairs of which one is in the other's list. With W
-    their matrix and D its row sums, the `n_clusters` leading eigenvectors of D^-1/2 W D^-1/2 are taken,
-    their rows normalised, and clustered by `kmeans`.
+    their matrix and D its row sums, the `n_clusters` leading eigenvectors of D^-1/2 W D^-1/2 are taken, as columns,
+    and the rows of D^-1/2 times them clustered by k-means.
 
     Every eigenvector of a graph that is not connected belongs to one of its components. So each component is
     clustered by itself, into as many clusters as it has among the leading eigenvectors; one at least, so there are
@@ -52,8 +53,7 @@ def spectral(neighbors: Neighbors, *, n_clusters: int, seed: int = 0) -> np.ndar
 
     References
     ----------
-    Shi, Malik: Normalized Cuts and Image Segmentation, IEEE TPAMI 22(8), 2000. Ng, Jordan, Weiss: On Spectral
-    Clustering: Analysis and an algorithm, NIPS 2001. Eigenvectors are computed by scipy (ARPACK).
+    Shi, Malik: Normalized Cuts and Image Segmentation, IEEE TPAMI 22(8), 2000. Computed by scipy (ARPACK) and faiss.
     """
     check_n_clusters(n_clusters, len(neighbors.idx))
     graph = similarity_graph(neighbors)
@@ -62,7 +62,7 @@ def spectral(neighbors: Neighbors, *, n_clusters: int, seed: int = 0) -> np.ndar
     order = np.argsort(component, kind="stable")
     connected = [samples for samples in np.split(order, np.cumsum(sizes)[:-1]) if len(samples) > 1]
     extra = n_clusters - len(connected)
-    if extra <= 0:
+    if extra <= 0 or not connected:
         return number_by_appearance(component)
     spectra = [_leading(graph[samples][:, samples], extra + 1, seed) for samples in connected]
     beyond = np.concatenate([values[1:] for values, _ in spectra])
@@ -70,12 +70,13 @@ def spectral(neighbors: Neighbors, *, n_clusters: int, seed: int = 0) -> np.ndar
     counts = 1 + np.bincount(owner[np.argsort(-beyond, kind="stable")[:extra]], minlength=len(spectra))
     labels = np.arange(len(component))
     for samples, (_, vectors), count in zip(connected, spectra, counts, strict=True):
-        labels[samples] = samples[kmeans(vectors[:, :count], n_clusters=count, seed=seed)]
+        embedding = np.ascontiguousarray(vectors[:, :count])
+        labels[samples] = samples[lloyd(embedding, n_clusters=count, iterations=_ITERATIONS, seed=seed)]
     return number_by_appearance(labels)
 
 
 def _leading(similarity: csr_array, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """The largest eigenvalues of the normalised similarities, in descending order, and their eigenvectors as columns."""
+    """The largest eigenvalues of the normalised similarities, in descending order; D^-1/2 times their eigenvectors."""
     n = similarity.shape[0]
     scale = diags_array(similarity.sum(axis=1, dtype=np.float64) ** -0.5)
     matrix = (scale @ similarity @ scale).astype(np.float32)
@@ -85,4 +86,4 @@ def _leading(similarity: csr_array, count: int, seed: int) -> tuple[np.ndarray, 
         else:
             start = np.random.default_rng(seed).standard_normal(n, np.float32)
             values, vectors = eigsh(matrix, k=count, which="LA", v0=start, tol=_TOLERANCE)
-    return values[::-1][:count], vectors[:, ::-1][:, :count]
+    return values[::-1][:count], (scale @ vectors[:, ::-1][:, :count]).astype(np.float32)
