@@ -5,7 +5,7 @@ from threadpoolctl import threadpool_limits
 
 from cdp.threads import in_ranges
 
-_BLOCK = 8192  # vectors a task
+_BLOCK = 16384  # vectors a task
 
 
 def greedy_k_means_plus_plus(vectors: np.ndarray, n_clusters: int, *, seed: int) -> np.ndarray:

@@ -14,8 +14,8 @@ from tests.unit.knn_graphs import demo_graph, edges, islands, random_graph, renu
 def oracle(graph, eps, min_samples):
     """The definition, with networkx."""
     n = len(graph.idx)
-    near = [[j for j, d in zip(*row, strict=True) if j >= 0 and (2 * d) ** 0.5 <= eps]
-            for row in zip(graph.idx.tolist(), graph.dist.tolist(), strict=True)]  # fmt: skip
+    rows = zip(graph.idx.tolist(), graph.dist.tolist(), strict=True)
+    near = [[j for j, d in zip(*row, strict=True) if j >= 0 and (2 * d) ** 0.5 <= eps] for row in rows]
     core = [len(row) >= min_samples for row in near]
     close = {pair: d for pair, d in edges(graph).items() if (2 * d) ** 0.5 <= eps}
     network = networkx.Graph()
@@ -68,19 +68,11 @@ def test_radius_includes_its_end():
 
 
 def test_border_joins_the_closest_core_sample_then_the_first():
-    """Samples 0 and 5 are border samples of two clusters; 5 is as close to both."""
-    idx = np.array([[0, 3, 1], [1, 2, -1], [2, 1, -1], [3, 4, -1], [4, 3, -1], [5, 4, 1]], np.int32)
-    dist = np.array([[0, 0.1, 0.12], [0, 0, 9], [0, 0, 9], [0, 0, 9], [0, 0, 9], [0, 0.1, 0.1]], np.float32)
-    graph = Neighbors(idx, dist)
-    assert knn_dbscan(graph, eps=0.5, min_samples=2).tolist() == [0, 0, 0, 0, 0, 0]
-    idx[:, 2] = [1, 0, 0, 0, 0, 1]  # 1 to 4 are core samples by their three entries
-    dist[1:5, 2] = 0.12
-    dist[0] = [0, 0.1, 9]
-    dist[5] = [0, 0.1, 9]
-    idx[0], idx[5] = [0, 3, -1], [5, 4, -1]
-    idx[1:5] = [[1, 2, 0], [2, 1, 5], [3, 4, 0], [4, 3, 5]]
-    dist[1:5] = [[0, 0, 0.12], [0, 0, 0.1], [0, 0, 0.1], [0, 0, 0.1]]
-    assert knn_dbscan(Neighbors(idx, dist), eps=0.5, min_samples=3).tolist() == [0, 1, 1, 0, 0, 1]
+    """Samples 1 and 2 are one cluster, 3 and 4 another; 0 is closer to 3 than to 1, and 5 as close to 2 as to 4."""
+    idx = [[0, 3, -1], [1, 2, 0], [2, 1, 5], [3, 4, 0], [4, 3, 5], [5, 4, -1]]
+    dist = [[0, 0.1, 9], [0, 0, 0.12], [0, 0, 0.1], [0, 0, 0.1], [0, 0, 0.1], [0, 0.1, 9]]
+    graph = Neighbors(np.array(idx, np.int32), np.array(dist, np.float32))
+    assert knn_dbscan(graph, eps=0.5, min_samples=3).tolist() == [0, 1, 1, 0, 0, 1]
 
 
 def test_disconnected_duplicates_and_single_samples():
