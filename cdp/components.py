@@ -1,4 +1,4 @@
-"""Connected components by merging: a forest in which every sample points to an earlier one of its component."""
+"""Connected components by merging: a forest in which every sample but the roots points to another of its component."""
 
 import numba
 import numpy as np
@@ -6,7 +6,7 @@ import numpy as np
 
 @numba.njit(nogil=True, cache=True)
 def find_root(parents, sample):  # type: ignore[no-untyped-def]
-    """The first sample of the component, as far as merged; shortens the way for those who ask next."""
+    """The root of a sample's component; shortens the way for those who ask next."""
     while parents[sample] != sample:
         parents[sample] = parents[parents[sample]]
         sample = parents[sample]
@@ -15,10 +15,18 @@ def find_root(parents, sample):  # type: ignore[no-untyped-def]
 
 @numba.njit(nogil=True, cache=True)
 def merge(parents, i, j):  # type: ignore[no-untyped-def]
-    """Make one component of those of two samples; False if they were one already."""
+    """Make one component of those of two samples; its root is the lower of theirs."""
     a, b = find_root(parents, i), find_root(parents, j)
     parents[max(a, b)] = min(a, b)
-    return a != b
+
+
+@numba.njit(nogil=True, cache=True)
+def find_roots(parents):  # type: ignore[no-untyped-def]
+    """The root of every sample."""
+    roots = np.empty_like(parents)
+    for sample in range(len(parents)):
+        roots[sample] = find_root(parents, sample)
+    return roots
 
 
 @numba.njit(nogil=True, cache=True)

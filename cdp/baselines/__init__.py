@@ -1,1 +1,1 @@
-"""Clustering methods to compare CDP with, one a module."""
+"""Other methods of clustering, to compare with: features or kNN graphs in, labels out."""

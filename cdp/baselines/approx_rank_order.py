@@ -4,7 +4,7 @@ import numba
 import numpy as np
 
 from cdp.baselines.graph import check_neighbors
-from cdp.components import find_root, merge, number_by_appearance
+from cdp.components import find_roots, merge, number_by_appearance
 from cdp.knn import Neighbors
 from cdp.threads import in_ranges
 
@@ -88,4 +88,4 @@ def _roots(idx, linked):  # type: ignore[no-untyped-def]
         for r in range(idx.shape[1]):
             if linked[i, r]:
                 merge(parents, i, idx[i, r])
-    return np.array([find_root(parents, i) for i in range(len(idx))])
+    return find_roots(parents)

@@ -4,7 +4,7 @@ import numba
 import numpy as np
 
 from cdp.baselines.graph import check_neighbors
-from cdp.components import find_root, merge, number_by_appearance
+from cdp.components import find_roots, merge, number_by_appearance
 from cdp.knn import Neighbors
 
 
@@ -76,7 +76,8 @@ def _roots(idx, dist, eps, min_samples):  # type: ignore[no-untyped-def]
                 core, border = (i, j) if core_i else (j, i)
                 if dist[i, c] < distance[border] or (dist[i, c] == distance[border] and core < closest[border]):
                     closest[border], distance[border] = core, dist[i, c]
+    roots = find_roots(parents)
     for i in range(n):
         if within[i] < min_samples:
-            parents[i] = closest[i] if closest[i] < 0 else find_root(parents, closest[i])
-    return np.array([find_root(parents, i) if parents[i] >= 0 else -1 for i in range(n)])
+            roots[i] = roots[closest[i]] if closest[i] >= 0 else -1
+    return roots
