@@ -5,22 +5,9 @@ from hypothesis import strategies as st
 
 from cdp.knn import Neighbors, knn_graph
 from cdp.pairs import candidate_pairs
+from tests.unit.knn_graphs import random_graph
 
 SEEDS = st.integers(0, 2**32 - 1)
-
-
-def random_graph(rng, n, k):
-    """A graph that keeps the contract of kNN files; distances are symmetric and exact in float32."""
-    distance = rng.integers(0, 128, (n, n)) / 64
-    distance = np.minimum(distance, distance.T)
-    idx = np.full((n, k), -1, np.int32)
-    dist = np.full((n, k), np.inf, np.float32)
-    for i in range(n):
-        others = rng.permutation([j for j in range(n) if j != i])[: rng.integers(0, k)]
-        row = [i, *sorted(others.tolist(), key=lambda j: (distance[i, j], j))]
-        idx[i, : len(row)] = row
-        dist[i, : len(row)] = [0, *(distance[i, j] for j in row[1:])]
-    return Neighbors(idx, dist)
 
 
 def oracle(base, committee):

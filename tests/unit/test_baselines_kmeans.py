@@ -1,0 +1,76 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.cluster import KMeans
+
+from cdp.baselines.kmeans import kmeans
+from cdp.baselines.seeding import greedy_k_means_plus_plus
+from cdp.features import normalize
+from cdp.threads import limit_threads
+from tests.unit.knn_graphs import demo_graph, renumbered
+
+
+def inertia(vectors, labels):
+    members = [vectors[labels == label] for label in np.unique(labels)]
+    return sum(((group - group.mean(axis=0)) ** 2).sum() for group in members)
+
+
+@settings(max_examples=100)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 30), st.integers(1, 4), st.data())
+def test_labels(seed, n, dim, data):
+    features = np.random.default_rng(seed).standard_normal((n, dim)) + 0.1
+    n_clusters = data.draw(st.integers(1, n))
+    labels = kmeans(features, n_clusters=n_clusters, seed=seed % 5)
+    assert (labels.shape, labels.dtype) == ((n,), np.int64)
+    assert labels.tolist() == renumbered(labels.tolist())
+    assert 0 <= labels.max() < n_clusters
+    directions = {tuple(row) for row in np.round(normalize(features), 3).tolist()}
+    assert labels.max() + 1 >= min(n_clusters, len(directions)) / 2
+
+
+def test_is_lloyds_algorithm():
+    """The same partition as scikit-learn's from the same start; its objective where both are cut short."""
+    vectors = normalize(demo_graph(2000, 2)[1])
+    start = greedy_k_means_plus_plus(vectors, 60, seed=3)
+    for iterations, tolerance in ((100, 1e-6), (3, 0.01)):
+        other = KMeans(60, init=start, n_init=1, max_iter=iterations, tol=0).fit(vectors)
+        labels = kmeans(vectors, n_clusters=60, iterations=iterations, seed=3)
+        assert inertia(vectors, labels) == pytest.approx(inertia(vectors, other.labels_), rel=tolerance)
+    assert len(np.unique(labels)) == 60
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float64])
+def test_neither_scale_nor_threads_nor_type_matter(dtype):
+    features = demo_graph(3000, 2)[1].astype(np.float16)
+    labels = kmeans(features, n_clusters=50)
+    scaled = features.astype(dtype) * dtype(4)
+    with limit_threads(1):
+        np.testing.assert_array_equal(kmeans(scaled, n_clusters=50), labels)
+
+
+def test_equal_and_few_samples():
+    assert (kmeans(np.ones((3000, 1)), n_clusters=4) >= 0).all()
+    assert kmeans(np.ones((1, 3)), n_clusters=1).tolist() == [0]
+    assert kmeans(np.eye(2), n_clusters=2).tolist() == [0, 1]
+    assert kmeans(np.eye(3), n_clusters=1).tolist() == [0, 0, 0]
+    repeated = np.repeat(np.eye(4), 1000, axis=0)
+    assert kmeans(repeated, n_clusters=4).tolist() == np.repeat(np.arange(4), 1000).tolist()
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"n_clusters": 0}, "n_clusters must be between 1 and the 5 samples, not 0"),
+        ({"n_clusters": 6}, "not 6"),
+        ({"n_clusters": 2, "iterations": 0}, "iterations must be at least 1, not 0"),
+    ],
+)
+def test_parameters_out_of_range_are_refused(parameters, message):
+    with pytest.raises(ValueError, match=message):
+        kmeans(np.eye(5), **parameters)
+
+
+def test_rows_of_zeros_are_refused():
+    with pytest.raises(ValueError, match="row 1"):
+        kmeans(np.array([[1.0, 2], [0, 0]]), n_clusters=1)
