@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from cdp.affinities import affinity as affinity
     from cdp.candidates import CandidatePairs as CandidatePairs
     from cdp.estimator import CDP as CDP
-    from cdp.knn import Neighbors as Neighbors
     from cdp.knn import knn_graph as knn_graph
     from cdp.mediator import Mediator as Mediator
     from cdp.mediator import mediator_inputs as mediator_inputs
     from cdp.metrics import evaluate as evaluate
     from cdp.metrics import pair_accuracy as pair_accuracy
+    from cdp.neighbors import Neighbors as Neighbors
     from cdp.pairs import candidate_pairs as candidate_pairs
     from cdp.propagation import propagate as propagate
     from cdp.soft_propagation import soft_propagate as soft_propagate
@@ -27,7 +27,7 @@ _HOMES = {
     "CDP": "estimator",
     "CandidatePairs": "candidates",
     "Mediator": "mediator",
-    "Neighbors": "knn",
+    "Neighbors": "neighbors",
     "affinity": "affinities",
     "candidate_pairs": "pairs",
     "evaluate": "metrics",

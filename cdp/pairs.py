@@ -6,7 +6,7 @@ import numba
 import numpy as np
 
 from cdp.candidates import CandidatePairs
-from cdp.knn import Neighbors
+from cdp.neighbors import Neighbors
 from cdp.threads import in_ranges
 
 _SAMPLES = 4096  # a task

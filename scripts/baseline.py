@@ -19,8 +19,8 @@ def main(snakemake):
 def cluster(snakemake):
     from cdp.features import load_features
     from cdp.files import load_arrays
-    from cdp.knn import Neighbors
     from cdp.labels import format_labels, read_labels
+    from cdp.neighbors import Neighbors
 
     method = getattr(importlib.import_module(f"cdp.baselines.{snakemake.params.method}"), snakemake.params.method)
     settings = dict(snakemake.params.settings)

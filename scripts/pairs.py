@@ -3,7 +3,7 @@
 import numpy as np
 
 from cdp.files import load_arrays, save_arrays
-from cdp.knn import Neighbors
+from cdp.neighbors import Neighbors
 from cdp.pairs import candidate_pairs
 from scripts.job import run
 

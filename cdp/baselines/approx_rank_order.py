@@ -5,7 +5,7 @@ import numpy as np
 
 from cdp.baselines.graph import check_neighbors
 from cdp.components import find_roots, merge, number_by_appearance
-from cdp.knn import Neighbors
+from cdp.neighbors import Neighbors
 from cdp.threads import in_ranges
 
 _BLOCK = 4096  # samples a task

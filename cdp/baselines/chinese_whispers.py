@@ -5,7 +5,7 @@ import numpy as np
 
 from cdp.baselines.graph import similarity_graph
 from cdp.components import number_by_appearance
-from cdp.knn import Neighbors
+from cdp.neighbors import Neighbors
 
 
 def chinese_whispers(neighbors: Neighbors, *, threshold: float, iterations: int = 20, seed: int = 0) -> np.ndarray:

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.sparse import csr_array
 
-from cdp.knn import Neighbors
+from cdp.neighbors import Neighbors
 from cdp.selection import above
 
 

@@ -10,7 +10,7 @@ from cdp.baselines.graph import symmetric_graph
 from cdp.baselines.seeding import check_n_clusters
 from cdp.components import number_by_appearance
 from cdp.features import normalize
-from cdp.knn import Neighbors
+from cdp.neighbors import Neighbors
 from cdp.threads import in_ranges
 
 _QUERIES = 256  # components a task

@@ -7,7 +7,7 @@ from infomap import Infomap
 
 from cdp.baselines.graph import edge_list, similarity_graph
 from cdp.components import number_by_appearance
-from cdp.knn import Neighbors
+from cdp.neighbors import Neighbors
 
 
 def infomap(neighbors: Neighbors, *, threshold: float = 0.0, seed: int = 0) -> np.ndarray:

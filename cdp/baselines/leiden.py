@@ -6,7 +6,7 @@ import numpy as np
 
 from cdp.baselines.graph import edge_list, similarity_graph
 from cdp.components import number_by_appearance
-from cdp.knn import Neighbors
+from cdp.neighbors import Neighbors
 
 
 def leiden(neighbors: Neighbors, *, resolution: float, threshold: float = 0.0, seed: int = 0) -> np.ndarray:

@@ -10,7 +10,7 @@ from cdp.baselines.graph import similarity_graph
 from cdp.baselines.kmeans import lloyd
 from cdp.baselines.seeding import check_n_clusters
 from cdp.components import number_by_appearance
-from cdp.knn import Neighbors
+from cdp.neighbors import Neighbors
 
 _DENSE = 3  # a component with fewer samples than so many times the eigenvectors wanted gets the dense solver
 _TOLERANCE = 1e-3  # relative, of the eigenvalues

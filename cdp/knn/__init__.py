@@ -6,7 +6,7 @@ must look like, is settled here, once, for all of them.
 
 import warnings
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numba
 import numpy as np
@@ -17,31 +17,13 @@ from cdp.knn import cells, exact, faiss, nmslib
 from cdp.knn.proposal import Proposal
 from cdp.knn.recall import RecallSample
 from cdp.knn.vectors import METRICS, Vectors
+from cdp.neighbors import Neighbors
 from cdp.threads import in_ranges, limit_threads
 
 _BACKENDS = {"cells": cells.search, "exact": exact.search, "faiss": faiss.search, "nmslib": nmslib.search}
 _ABLE = {"l1": ("exact", "nmslib")}  # by metric; of the others, all backends are
 _EXACT_UP_TO = 10_000  # samples; beyond it, without a GPU, "auto" takes cells
 _BLOCK = 4096  # rows a task
-
-
-class Neighbors(NamedTuple):
-    """A kNN graph.
-
-    Attributes
-    ----------
-    idx : ndarray of shape (n_samples, k), int32
-        Row i holds i itself, then its neighbours, nearest first; -1 where there are none left.
-    dist : ndarray of shape (n_samples, k), float32
-        1 - cosine similarity, or what another metric says; +inf where idx is -1.
-    recall : float or None
-        Share of the true neighbours that the search found, measured on a sample of 1000; 1 if it was exact.
-        None for a graph of unknown origin.
-    """
-
-    idx: np.ndarray
-    dist: np.ndarray
-    recall: float | None = None
 
 
 def knn_graph(

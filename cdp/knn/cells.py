@@ -22,7 +22,8 @@ from cdp.knn.vectors import Vectors
 from cdp.knn.widen import Outline, Reach, widen
 
 _AXES_SAMPLES = 4096
-_WITHIN = (0.3, 0.37, 0.45, 0.55, 0.67, 0.82, 1.0, np.inf)  # units that a cell's mean may lie below, by proposal
+_COARSE = 62  # principal axes that the quantiser looks at
+_WITHIN = (0.37, 0.45, 0.55, 0.67, 0.82, 1.0, np.inf)  # units that a cell's mean may lie below, by proposal
 
 
 def search(
@@ -86,4 +87,4 @@ def _trained(vectors: Vectors, n_cells: int, seed: int, device: str) -> tuple[np
 
 
 def _heads(vectors: np.ndarray, axes: np.ndarray | None) -> np.ndarray:
-    return vectors if axes is None else vectors @ axes
+    return vectors if axes is None else vectors @ axes[:, :_COARSE]

@@ -10,7 +10,7 @@ from cdp.knn.proposal import Proposal
 from cdp.knn.scan import Cells, scan
 from cdp.knn.vectors import Vectors
 
-SPARE = 8  # neighbours beyond k, so that near-ties are settled by exact distances
+SPARE = 4  # neighbours beyond k, so that near-ties are settled by exact distances
 _BLOCK = 512  # queries a thread takes at a time
 _SAMPLES = 4096  # vectors from which axes are found
 

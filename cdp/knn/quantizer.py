@@ -12,6 +12,7 @@ from cdp.knn.scan import Cells, scan
 _ITERATIONS = 5  # of Lloyd's algorithm
 _SAMPLES = 16  # a cell, to train on
 _GROUP_SAMPLES = 128  # a group of cells
+_BLOCK = 4096  # vectors a thread takes at a time
 
 
 class Quantizer(NamedTuple):
@@ -35,7 +36,8 @@ class Quantizer(NamedTuple):
         n_groups = all_groups if count == len(self) else min(max(count, 8), all_groups)
         queries = Points.of(vectors)
         best = Best.none(len(vectors), count)
-        scan(queries, self.centroids, best, probes=_nearest(queries, self.groups, n_groups, device), device=device)
+        groups = _nearest(queries, self.groups, n_groups, device)
+        scan(queries, self.centroids, best, probes=groups, device=device, block=_BLOCK)
         return best.found
 
 
@@ -85,7 +87,7 @@ def _k_means(vectors: np.ndarray, n_clusters: int, generator: np.random.Generato
 
 def _nearest(queries: Points, centroids: Cells, count: int, device: str) -> np.ndarray:
     best = Best.none(len(queries.vectors), count)
-    scan(queries, centroids, best, device=device)
+    scan(queries, centroids, best, device=device, block=_BLOCK)
     return best.found
 
 

@@ -46,7 +46,7 @@ def scan(
     probes: np.ndarray | None = None,
     manhattan: bool = False,
     device: str = "cpu",
-    block: int = 4096,
+    block: int = 32768,
 ) -> None:
     """Compare each query with all vectors of the cells that it probes, and keep the best in `best`.
 

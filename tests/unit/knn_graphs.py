@@ -6,8 +6,8 @@ import numpy as np
 
 import cdp
 from cdp.features import load_features
-from cdp.knn import Neighbors, knn_graph
 from cdp.labels import read_labels
+from cdp.neighbors import Neighbors, knn_graph
 
 DEMO = Path(cdp.__file__).parents[1] / "data" / "unlabeled" / "demo"
 

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cdp.baselines.graph import check_neighbors, edge_list, similarity_graph, symmetric_graph
-from cdp.knn import Neighbors
+from cdp.neighbors import Neighbors
 from tests.unit.knn_graphs import edges, random_graph
 
 SEEDS = st.integers(0, 2**32 - 1)

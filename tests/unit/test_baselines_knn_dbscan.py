@@ -7,7 +7,7 @@ from sklearn.cluster import DBSCAN
 
 from cdp.baselines.knn_dbscan import knn_dbscan
 from cdp.features import normalize
-from cdp.knn import Neighbors, knn_graph
+from cdp.neighbors import Neighbors, knn_graph
 from tests.unit.knn_graphs import demo_graph, edges, islands, random_graph, renumbered
 
 

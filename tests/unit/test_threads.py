@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from cdp.affinities import affinity
-from cdp.knn import Neighbors
 from cdp.mediator import Mediator, mediator_inputs
+from cdp.neighbors import Neighbors
 from cdp.pairs import candidate_pairs
 from cdp.propagation import propagate
 from cdp.soft_propagation import soft_propagate

@@ -13,13 +13,20 @@ import yaml
 from tests.workflow.helpers import ROOT, edit_yaml, jobs, snakemake
 
 TABLE = {"table": 1, "tables": 1}
+
+
+def baselines(number, **others):
+    return {"baseline": number, "evaluate_baseline": number} | others | TABLE
+
+
 ONE_EXPERIMENT = {"propagate": 1, "evaluate": 1, "soft_propagate": 1} | TABLE
 FROM_PROPAGATION = {"propagate": 5, "evaluate": 5, "soft_propagate": 5, "sweep": 4, "sweeps": 1} | TABLE
 FROM_SCORES = {"score_pairs": 4, "propagate": 2, "evaluate": 2, "soft_propagate": 2, "sweep": 2, "sweeps": 1} | TABLE
 FROM_TRAINING = {"train_mediator": 2} | FROM_SCORES
 FROM_PAIRS = {"pairs": 4, "affinity": 2, "vote": 4, "ground_truth": 1} | FROM_TRAINING | FROM_PROPAGATION
-FROM_KNN = {"knn": 10} | FROM_PAIRS
-EVERYTHING = {"check_features": 10} | FROM_KNN
+FROM_KNN = {"knn": 11} | FROM_PAIRS | baselines(7)
+FROM_SEARCH = FROM_KNN | baselines(8)  # hdbscan searches too
+EVERYTHING = {"check_features": 10} | FROM_KNN | baselines(12)
 COMMITTEE_ALL = FROM_PAIRS | {"pairs": 2, "vote": 2, "propagate": 4, "evaluate": 4, "soft_propagate": 4, "sweep": 3}
 COMMITTEE_SINGLE = {"pairs": 2, "vote": 2, "sweep": 1, "sweeps": 1} | ONE_EXPERIMENT
 OTHER_LABELED = (
@@ -46,7 +53,7 @@ def vgg_for_mobilenet(committee):
 # file, then keys to the value: how it is edited, what becomes stale
 CONFIG = {
     "config.yaml tables": (set_to(["demo", "emore_u200k"]), REFUSED),  # whose data are missing
-    "config.yaml knn k": (set_to(16), FROM_KNN),
+    "config.yaml knn k": (set_to(16), FROM_KNN | {"knn": 10} | baselines(4)),
     "config.yaml knn backend": (set_to("exact"), FROM_KNN),
     "config.yaml knn device": (set_to("cpu"), FROM_KNN),
     "config.yaml knn recall": (set_to(0.95), FROM_KNN),
@@ -69,9 +76,31 @@ CONFIG = {
     "config.yaml mediator device": (set_to("cpu"), FROM_TRAINING),
     "config.yaml mediator seed": (set_to(1), FROM_TRAINING),
     "config.yaml sweep thresholds": (set_to(["0.5", "0.9"]), {"sweep": 4, "sweeps": 1}),
+    "config.yaml baselines max_seconds": (set_to(3600), baselines(12)),
+    "config.yaml baselines max_mb": (set_to(16000), baselines(12)),
     "config.yaml fetch_emore url": (set_to("http://127.0.0.1:9/data.tar.gz"), NOTHING),
     "datasets/demo.yaml labeled": (set_to("other_labeled"), OTHER_LABELED),
     "datasets/demo.yaml models": (lambda models: [*models, "another"], NOTHING),
+    "datasets/demo.yaml baselines kmeans n_clusters": (set_to(300), baselines(1)),
+    "datasets/demo.yaml baselines minibatch_kmeans n_clusters": (set_to(300), baselines(1)),
+    "datasets/demo.yaml baselines minibatch_kmeans batch_size": (set_to(2048), baselines(1)),
+    "datasets/demo.yaml baselines spectral n_clusters": (set_to(300), baselines(1)),
+    "datasets/demo.yaml baselines hac n_clusters": (set_to(300), baselines(1)),
+    "datasets/demo.yaml baselines fast_hac distance": (set_to(0.5), baselines(1)),
+    "datasets/demo.yaml baselines dbscan eps": (set_to(0.5), baselines(1)),
+    "datasets/demo.yaml baselines dbscan min_samples": (set_to(9), baselines(1)),
+    "datasets/demo.yaml baselines hdbscan min_cluster_size": (set_to(9), baselines(1)),
+    "datasets/demo.yaml baselines hdbscan min_samples": (set_to(9), baselines(1)),
+    "datasets/demo.yaml baselines knn_dbscan eps": (set_to(0.5), baselines(1)),
+    "datasets/demo.yaml baselines knn_dbscan min_samples": (set_to(9), baselines(1)),
+    "datasets/demo.yaml baselines approx_rank_order k": (set_to(15), baselines(1)),
+    "datasets/demo.yaml baselines approx_rank_order threshold": (set_to(9), baselines(1)),
+    "datasets/demo.yaml baselines chinese_whispers k": (set_to(15), baselines(1)),
+    "datasets/demo.yaml baselines chinese_whispers threshold": (set_to(0.5), baselines(1)),
+    "datasets/demo.yaml baselines infomap k": (set_to(20), baselines(1, knn=1)),
+    "datasets/demo.yaml baselines infomap threshold": (set_to(0.5), baselines(1)),
+    "datasets/demo.yaml baselines leiden resolution": (set_to(0.5), baselines(1)),
+    "datasets/demo.yaml baselines leiden threshold": (set_to(0.5), baselines(1)),
     "datasets/demo.yaml committees single base": (set_to("vgg"), REFUSED),  # unlike that of demo_labeled; see below
     "datasets/demo.yaml committees all base": (set_to("another"), REFUSED),  # unknown
     "datasets/demo.yaml committees all members": (without("attn"), REFUSED),  # unlike that of demo_labeled
@@ -120,32 +149,55 @@ CONFIG = {
 MODULES = {
     "__init__.py": NOTHING,
     "affinities.py": {"affinity": 2} | FROM_TRAINING,
+    "baselines/__init__.py": NOTHING,
+    "baselines/approx_rank_order.py": baselines(1),
+    "baselines/chinese_whispers.py": baselines(1),
+    "baselines/dbscan.py": baselines(1),
+    "baselines/fast_hac.py": baselines(1),
+    "baselines/graph.py": baselines(7),
+    "baselines/hac.py": baselines(1),
+    "baselines/hdbscan.py": baselines(1),
+    "baselines/infomap.py": baselines(1),
+    "baselines/kmeans.py": baselines(2),  # spectral uses it
+    "baselines/knn_dbscan.py": baselines(1),
+    "baselines/leiden.py": baselines(1),
+    "baselines/minibatch_kmeans.py": baselines(1),
+    "baselines/radius.py": baselines(3),
+    "baselines/seeding.py": baselines(4),
+    "baselines/spanning_tree.py": baselines(1),
+    "baselines/spectral.py": baselines(1),
+    "budget.py": baselines(12),
     "candidates.py": FROM_PAIRS,
+    "components.py": FROM_PROPAGATION | baselines(12),
     "dataset.py": EVERYTHING,
-    "devices.py": FROM_KNN,
+    "devices.py": FROM_SEARCH,
     "estimator.py": NOTHING,
     "features.py": EVERYTHING,
     "fetch.py": NOTHING,
     "files.py": EVERYTHING,
     "ground_truth.py": FROM_TRAINING
     | {"ground_truth": 1, "propagate": 3, "evaluate": 5, "soft_propagate": 3, "sweep": 4},
-    "knn/__init__.py": FROM_KNN,
-    "knn/cells.py": FROM_KNN,
-    "knn/exact.py": FROM_KNN,
-    "knn/faiss.py": FROM_KNN,
-    "knn/nmslib.py": FROM_KNN,
-    "knn/proposal.py": FROM_KNN,
-    "knn/quantizer.py": FROM_KNN,
-    "knn/recall.py": FROM_KNN,
-    "knn/refine.py": FROM_KNN,
-    "knn/scan.py": FROM_KNN,
-    "knn/vectors.py": FROM_KNN,
+    "knn/__init__.py": FROM_SEARCH,
+    "knn/best.py": FROM_SEARCH,
+    "knn/cells.py": FROM_SEARCH,
+    "knn/exact.py": FROM_SEARCH,
+    "knn/faiss.py": FROM_SEARCH,
+    "knn/nmslib.py": FROM_SEARCH,
+    "knn/points.py": FROM_SEARCH,
+    "knn/proposal.py": FROM_SEARCH,
+    "knn/quantizer.py": FROM_SEARCH,
+    "knn/recall.py": FROM_SEARCH,
+    "knn/refine.py": FROM_SEARCH,
+    "knn/scan.py": FROM_SEARCH,
+    "knn/vectors.py": FROM_SEARCH,
+    "knn/widen.py": FROM_SEARCH,
     "labels.py": EVERYTHING,
     "mediator.py": FROM_TRAINING,
-    "metrics.py": {"evaluate": 5, "sweep": 4, "sweeps": 1} | TABLE,
+    "metrics.py": {"evaluate": 5, "evaluate_baseline": 12, "sweep": 4, "sweeps": 1} | TABLE,
+    "neighbors.py": EVERYTHING,
     "pairs.py": FROM_PAIRS,
     "propagation.py": FROM_PROPAGATION,
-    "selection.py": {"vote": 4} | FROM_PROPAGATION,
+    "selection.py": {"vote": 4} | FROM_PROPAGATION | baselines(7),
     "soft_propagation.py": {"soft_propagate": 5, "tables": 1},
     "synthetic.py": NOTHING,
     "table.py": TABLE,
@@ -156,8 +208,10 @@ MODULES = {
 
 SCRIPTS = {
     "affinity.py": {"affinity": 2} | FROM_TRAINING,
+    "baseline.py": baselines(12),
     "check_features.py": EVERYTHING,
     "evaluate.py": {"evaluate": 5} | TABLE,
+    "evaluate_baseline.py": {"evaluate_baseline": 12} | TABLE,
     "fetch_emore.py": NOTHING,
     "ground_truth.py": {"ground_truth": 1} | ONE_EXPERIMENT,
     "job.py": NOTHING,
