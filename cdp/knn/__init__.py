@@ -52,7 +52,7 @@ def knn_graph(
     backend : {"auto", "exact", "cells", "faiss", "nmslib"}
         "exact": blocked matrix products. "cells": a coarse quantiser searched cell by cell, then
         neighbours of neighbours. "faiss": its inverted lists. "nmslib": HNSW, reproducible only with one thread.
-        "auto": exact up to 10,000 samples, on a GPU, or for "l1"; cells otherwise.
+        "auto": exact up to 10,000 samples, on a GPU, for a recall of 1, or for "l1"; cells otherwise.
         For "l1" there are exact and nmslib.
     device : {"auto", "cpu", "cuda"}
         Where exact and cells compute; "auto" takes a GPU if torch can use one.
@@ -91,7 +91,8 @@ def knn_graph(
         vectors = Vectors(features, metric)
         device = "cpu" if metric == "l1" else choose_device(device)
         if backend == "auto":
-            backend = "exact" if len(vectors) <= _EXACT_UP_TO or device == "cuda" or metric in _ABLE else "cells"
+            exact_pays = len(vectors) <= _EXACT_UP_TO or recall == 1 or device == "cuda" or metric in _ABLE
+            backend = "exact" if exact_pays else "cells"
         own = (settings or {}).get(backend, {})
         common: dict[str, Any] = {"k": min(k, len(vectors)), "device": device, "seed": seed}
         proposal, found = _good_enough(
