@@ -1,0 +1,97 @@
+"""Seconds, peak memory and F of the baselines, side by side on the same synthetic features.
+
+    python benchmarks/baselines.py [--samples 20000 200000] [--only dbscan ...] [--without spectral ...]
+
+Every method runs in a process of its own, timed from mapped features or a finished kNN graph to labels; compiled code
+is loaded before. * marks methods that are given the true number of clusters. Parameters are those of the synthetic
+sets in config/datasets/.
+"""
+
+import importlib
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from report import measured, parser, report
+
+from cdp.files import load_arrays, save_arrays
+from cdp.knn import knn_graph
+from cdp.metrics import evaluate
+from cdp.neighbors import Neighbors
+from cdp.synthetic import synthetic_features, synthetic_labels
+
+BASELINES: dict[str, dict[str, Any]] = {
+    "knn_dbscan": {"k": 80, "eps": 0.75, "min_samples": 10},
+    "approx_rank_order": {"k": 80, "threshold": 0.2},
+    "chinese_whispers": {"k": 80, "threshold": 0.6},
+    "infomap": {"k": 40, "threshold": 0.5},
+    "leiden": {"k": 40, "threshold": 0.5, "resolution": 0.02},
+    "fast_hac": {"distance": 0.7},
+    "dbscan": {"eps": 0.75, "min_samples": 10},
+    "hdbscan": {"min_cluster_size": 5, "min_samples": 5},
+    "minibatch_kmeans": {"n_clusters": True},
+    "kmeans": {"n_clusters": True},
+    "hac": {"k": 15, "n_clusters": True},
+    "spectral": {"k": 15, "n_clusters": True},
+}
+WITH_FEATURES = ("fast_hac", "dbscan", "hdbscan", "minibatch_kmeans", "kmeans", "hac")
+
+
+def inputs(name: str, features: np.ndarray, graph: Neighbors | None) -> list[Any]:
+    """What a method works on."""
+    return [features] * (name in WITH_FEATURES) + [graph] * (graph is not None)
+
+
+def cluster(name: str, path: str, graph_path: str | None, settings: dict[str, Any], out: str) -> Iterator[None]:
+    """Ready to cluster by a method and save the labels."""
+    method = getattr(importlib.import_module(f"cdp.baselines.{name}"), name)
+    small = np.random.default_rng(0).standard_normal((300, 16)).astype(np.float32)
+    few = settings | ({"n_clusters": 5} if "n_clusters" in settings else {})
+    method(*inputs(name, small, knn_graph(small, k=15) if graph_path else None), **few)
+    features = np.load(path, mmap_mode="r", allow_pickle=False)
+    graph = Neighbors(*load_arrays(graph_path, "idx", "dist")) if graph_path else None
+    yield
+    np.save(out, method(*inputs(name, features, graph), **settings))
+    yield
+
+
+def main() -> None:
+    arguments = parser(__doc__, "baselines")
+    arguments.add_argument("--samples", type=int, nargs="+", default=[20_000])
+    arguments.add_argument("--dim", type=int, default=256)
+    arguments.add_argument("--only", nargs="*", default=list(BASELINES), choices=list(BASELINES))
+    arguments.add_argument("--without", nargs="*", default=[], choices=list(BASELINES))
+    options = arguments.parse_args()
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        for samples in options.samples:
+            identities = max(1, samples // 78)
+            labels = synthetic_labels(samples=samples, identities=identities, outliers=0.005)
+            path = f"{folder}/{samples}.npy"
+            blocks = synthetic_features(labels, identities=identities, model="base", dim=options.dim)
+            np.save(path, np.concatenate(list(blocks)))
+            for name in (name for name in BASELINES if name in options.only and name not in options.without):
+                settings = dict(BASELINES[name])
+                k = settings.pop("k", None)
+                graph_path = f"{folder}/{samples}_k{k}.npz" if k else None
+                if graph_path and not Path(graph_path).exists():
+                    graph = knn_graph(np.load(path, mmap_mode="r", allow_pickle=False), k=k)
+                    save_arrays(graph_path, idx=graph.idx, dist=graph.dist)
+                title = f"{samples}: {name}"
+                if "n_clusters" in settings:
+                    settings["n_clusters"] = len(np.unique(labels))
+                    title += " *"
+                out = f"{folder}/labels.npy"
+                row = measured(title, cluster, name, path, graph_path, settings, out)
+                found = np.load(out, allow_pickle=False)
+                row["clusters"] = int(found.max()) + 1
+                row["F"] = round(100 * evaluate(labels, found)["kept"]["f"], 2)
+                print(row, flush=True)
+                rows.append(row)
+    report(options, rows)
+
+
+if __name__ == "__main__":
+    main()
