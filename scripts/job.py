@@ -14,6 +14,7 @@ def run(main: Callable[[Any], None], snakemake: Any) -> None:
     """Run a script's main under its rule's number of threads; messages go to the log and to the terminal."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     logging.captureWarnings(True)
+    logging.getLogger("faiss").setLevel(logging.WARNING)  # it tells which of its builds it loads
     warnings.formatwarning = lambda message, *_, **__: f"warning: {message}"
     try:
         logging.getLogger().addHandler(logging.FileHandler(snakemake.log[0], mode="w"))

@@ -70,11 +70,11 @@ def search(
     outline = Outline.of(cells, quantizer.centroids.starts)
     best = Best.none(len(vectors), min(k + SPARE, len(vectors)))
     scan(points, cells, best, probes=probed, device=device)
-    best = refine(points, best, k=k, home=home, probes=probed)
+    refined, best = best, refine(points, best, Best.none(*best.found.shape), k=k, home=home, probes=probed)
     reach = Reach.none(len(vectors))
     for within in _WITHIN:
         reach = widen(cells, outline, best, reach, k=k, within=within, device=device)
-        best = refine(points, best, k=k, home=home, probes=probed)
+        refined, best = best, refine(points, best, refined, k=k, home=home, probes=probed)
         yield Proposal(points.vectors, samples, best.found)
 
 

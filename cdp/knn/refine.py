@@ -3,7 +3,7 @@
 import numba
 import numpy as np
 
-from cdp.knn.best import Best, close_heap, offer, open_heap
+from cdp.knn.best import Best, close_heap, holds, offer, open_heap
 from cdp.knn.points import Points
 from cdp.knn.scan import product
 from cdp.threads import in_ranges
@@ -12,7 +12,7 @@ _BLOCK = 4096  # samples a task
 _MIDDLES = 20  # samples that list this one, looked at beside those that it lists
 
 
-def refine(points: Points, best: Best, *, k: int, home: np.ndarray, probes: np.ndarray) -> Best:
+def refine(points: Points, best: Best, before: Best, *, k: int, home: np.ndarray, probes: np.ndarray) -> Best:
     """Compare each sample with its neighbours' neighbours, but those in cells that it has probed.
 
     Parameters
@@ -21,6 +21,9 @@ def refine(points: Points, best: Best, *, k: int, home: np.ndarray, probes: np.n
         The samples.
     best : Best
         What was found for each.
+    before : Best
+        What the last refinement began with: of paths from a sample to a neighbour's neighbour, those that existed then
+        are not followed again.
     k : int
         Neighbours of a sample that are looked at, the sample itself included.
     home : ndarray of shape (n_samples,), int32
@@ -32,19 +35,32 @@ def refine(points: Points, best: Best, *, k: int, home: np.ndarray, probes: np.n
     -------
     Best
     """
-    starts, listed_by = _listed_by(best.found, min(k, best.found.shape[1]))
+    k = min(k, best.found.shape[1])
+    is_new = np.empty((len(home), k), np.bool_)
+    in_ranges(lambda start, stop: _find_new(start, stop, best.found, before.found, is_new), len(home), size=_BLOCK)
+    lists = *_listed_by(best.found, is_new), best.found
     refined = best.copy()
 
     def task(start: int, stop: int) -> None:
-        _refine(start, stop, *points, home, probes, k, starts, listed_by, *best, *refined)
+        _refine(start, stop, *points, home, probes, is_new, *lists, *refined)
 
     in_ranges(task, len(home), size=_BLOCK)
     return refined
 
 
 @numba.njit(nogil=True, cache=True)
-def _listed_by(found, k):  # type: ignore[no-untyped-def]
-    """The samples that have each sample among their k best: where each begins, and all of them."""
+def _find_new(start, stop, found, before, is_new):  # type: ignore[no-untyped-def]
+    """Whether each sample's neighbours were not among its neighbours before."""
+    k = is_new.shape[1]
+    for i in range(start, stop):
+        for t in range(k):
+            is_new[i, t] = not holds(before[i, :k], found[i, t])
+
+
+@numba.njit(nogil=True, cache=True)
+def _listed_by(found, is_new):  # type: ignore[no-untyped-def]
+    """The samples that have each sample among their k best: where each begins, all of them, and which are new there."""
+    k = is_new.shape[1]
     starts = np.zeros(len(found) + 1, np.int64)
     for i in range(len(found)):
         for j in found[i, :k]:
@@ -53,18 +69,22 @@ def _listed_by(found, k):  # type: ignore[no-untyped-def]
     starts = np.cumsum(starts)
     free = starts[:-1].copy()
     listed_by = np.empty(starts[-1], np.int32)
+    listed_new = np.empty(starts[-1], np.bool_)
     for i in range(len(found)):
-        for j in found[i, :k]:
+        for t in range(k):
+            j = found[i, t]
             if j >= 0:
                 listed_by[free[j]] = i
+                listed_new[free[j]] = is_new[i, t]
                 free[j] += 1
-    return starts, listed_by
+    return starts, listed_by, listed_new
 
 
 @numba.njit(nogil=True, cache=True)
 def _refine(  # type: ignore[no-untyped-def]
-    first, last, vectors, heads, home, probes, k, starts, listed_by, scores, found, new_scores, new_found
+    first, last, vectors, heads, home, probes, is_new, starts, listed_by, listed_new, found, new_scores, new_found
 ):
+    k = is_new.shape[1]
     seen_by = np.full(len(home), -1, np.int32)
     probed_by = np.full(home.max() + 1, -1, np.int32)
     for i in range(first, last):
@@ -79,14 +99,17 @@ def _refine(  # type: ignore[no-untyped-def]
         head[-1] = 1
         vector, bests, positions = vectors[i], new_scores[i], new_found[i]
         open_heap(bests, positions)
-        for middles in (found[i, :k], listed_by[starts[i] : min(starts[i + 1], starts[i] + _MIDDLES)]):
-            for middle in middles:
+        reverse = slice(starts[i], min(starts[i + 1], starts[i] + _MIDDLES))
+        for middles, middles_new in ((found[i, :k], is_new[i]), (listed_by[reverse], listed_new[reverse])):
+            for m in range(len(middles)):
+                middle = middles[m]
                 if middle < 0:
                     break
-                for j in found[middle, :k]:
+                for t in range(k):
+                    j = found[middle, t]
                     if j < 0:
                         break
-                    if seen_by[j] == i or probed_by[home[j]] == i:
+                    if not (middles_new[m] or is_new[middle, t]) or seen_by[j] == i or probed_by[home[j]] == i:
                         continue
                     seen_by[j] = i
                     if product(head, heads, j) <= bests[0]:
