@@ -74,7 +74,7 @@ def recall(found: np.ndarray, vectors: np.ndarray, rows: np.ndarray, last: np.nd
     shares = []
     for row, bound in zip(rows, last, strict=True):
         others = found[row][(found[row] >= 0) & (found[row] != row)][: K - 1]
-        shares.append(np.count_nonzero(vectors[others] @ vectors[row] - 0.5 >= bound - 2e-6) / (K - 1))
+        shares.append(np.count_nonzero(vectors[others] @ vectors[row] - 1 >= bound - 2e-6) / (K - 1))
     return float(np.mean(shares))
 
 

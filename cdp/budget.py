@@ -2,12 +2,14 @@
 
 import ctypes
 import multiprocessing
+import re
 import resource
 import signal
 import sys
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 
+_OUT_OF_MEMORY = re.compile("bad_alloc|cannot allocate memory|can't start new thread", re.IGNORECASE)
 _PR_SET_PDEATHSIG = 1  # of Linux's prctl: the signal that a process gets when its parent ends
 
 
@@ -27,7 +29,7 @@ def run_within(work: Callable[[], None], *, seconds: float, megabytes: int) -> s
     -------
     str or None
         None if `work` ended well; otherwise what happened, such as "over 2 h", "out of memory (24 GB)",
-        "killed (SIGSEGV)" or "failed: " and the error's message.
+        "killed (SIGSEGV)", "ended without a result (exit code 1)" or "failed: " and the error's message.
     """
     context = multiprocessing.get_context("fork")
     receiver, sender = context.Pipe(duplex=False)
@@ -40,7 +42,8 @@ def run_within(work: Callable[[], None], *, seconds: float, megabytes: int) -> s
         return receiver.recv()
     except EOFError:
         child.join()
-        return f"killed ({signal.Signals(-child.exitcode).name})" if child.exitcode else "ended without a result"
+        code = child.exitcode or 0
+        return f"killed ({signal.Signals(-code).name})" if code < 0 else f"ended without a result (exit code {code})"
     finally:
         child.kill()
         child.join()
@@ -50,12 +53,13 @@ def _limited(work: Callable[[], None], megabytes: int, sender: Connection) -> No
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    resource.setrlimit(resource.RLIMIT_DATA, (megabytes * 10**6, hard))
+    limit = megabytes * 10**6 if hard == resource.RLIM_INFINITY else min(megabytes * 10**6, hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
     reason = None
     try:
         work()
     except Exception as error:
-        if isinstance(error, MemoryError) or "bad_alloc" in str(error):
+        if isinstance(error, MemoryError) or _OUT_OF_MEMORY.search(str(error)):
             reason = f"out of memory ({megabytes / 1000:g} GB)"
         else:
             reason = f"failed: {' '.join(str(error).split()) or type(error).__name__}"

@@ -15,6 +15,7 @@ _BASELINE_HEADER = (
     "baseline", "setting", "precision", "recall", "F", "BCubed F", "NMI", "clusters", "discarded",
     "kNN time", "total time",
 )  # fmt: skip
+_OUTCOME_WIDTH = 80
 _FIGURES = ("precision", "recall", "f", "bcubed_precision", "bcubed_recall", "bcubed_f", "nmi")
 _COUNTS = ("samples", "identities", "clusters", "singletons", "largest", "discarded", "discard_ratio")
 _PUBLISHED = ("clusters", "precision", "recall", "f", "knn_seconds", "cluster_seconds", "total_seconds")
@@ -147,7 +148,7 @@ def _published_cells(row: Mapping[str, Any]) -> list[str] | None:
 def _baseline_cells(row: Mapping[str, Any]) -> list[str]:
     times = ["" if row["knn_seconds"] == 0 else _seconds(row["knn_seconds"]), _seconds(row["total_seconds"])]
     if row["outcome"] != "done":
-        return [row["strategy"], f"{row['setting']}: {row['outcome']}", *[""] * 7, *times]
+        return [row["strategy"], f"{row['setting']}: {_short(row['outcome'])}", *[""] * 7, *times]
     kept = [_percent(row[f"kept_{figure}"]) for figure in ("precision", "recall", "f", "bcubed_f", "nmi")]
     return [
         row["strategy"],
@@ -164,10 +165,16 @@ def _published_baseline_cells(row: Mapping[str, Any]) -> list[str] | None:
         return None
     name = f"{row['strategy']}, published"
     if row["published_outcome"] != "done":
-        return [name, row["published_outcome"], *[""] * 9]
+        return [name, _short(row["published_outcome"]), *[""] * 9]
     pairwise = [f"{row[f'published_{figure}']:.2f}" for figure in ("precision", "recall", "f")]
     total = _seconds(row["published_total_seconds"])
     return [name, "", *pairwise, "", "", f"{row['published_clusters']:,}", "", "", total]
+
+
+def _short(outcome: str) -> str:
+    """An outcome that fits a cell; the .csv holds all of it."""
+    text = outcome if len(outcome) <= _OUTCOME_WIDTH else outcome[: _OUTCOME_WIDTH - 1] + "…"
+    return text.replace("|", "\\|")
 
 
 def _notes(

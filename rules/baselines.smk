@@ -32,8 +32,7 @@ def baseline_neighbors(wildcards):
 
 
 def baseline_knn(name, entry):
-    k = (config["knn"] | config["datasets"][name] | entry)["k"]
-    return f"results/{name}/knn/{entry['model']}_k{k}.npz"
+    return f"results/{name}/knn/{entry['model']}_k{entry['k']}.npz"
 
 
 def baseline_settings(entry):
@@ -48,11 +47,10 @@ def baseline_rows(name):
     for baseline, entry in dataset_entry(name)["baselines"].items():
         folder = BASELINE_DIR.format(dataset=name, baseline=baseline)
         shared = [baseline_knn(name, entry)] if "neighbors" in BASELINE_INPUTS[entry["method"]] else []
-        shown = {key: entry[key] for key in entry if key not in ("method", "model", "published", "seed")}
         rows.append(
             {
                 "method": baseline,
-                "setting": " ".join(f"{key} {'true' if value is True else value}" for key, value in shown.items()),
+                "setting": baseline_setting(name, baseline, entry),
                 "true_number": entry.get("n_clusters") is True,
                 "evaluation": f"{folder}/evaluation.json",
                 "knn_recalls": [str(Path(path).with_suffix(".json")) for path in shared],
@@ -62,6 +60,14 @@ def baseline_rows(name):
             }
         )
     return rows
+
+
+def baseline_setting(name, baseline, entry):
+    """Such as `k 80 threshold 0.6`, after what does not go without saying: the method, and the model."""
+    parts = [entry["method"]] if entry["method"] != baseline else []
+    parts += [entry["model"]] if entry["model"] != dataset_entry(name)["models"][0] else []
+    shown = {key: entry[key] for key in sorted(entry) if key not in ("method", "model", "published", "seed")}
+    return " ".join(parts + [f"{key} {'true' if value is True else value}" for key, value in shown.items()])
 
 
 def baseline_labels(wildcards):
@@ -85,7 +91,7 @@ rule baseline:
         f"{BASELINE_DIR}/meta.log",
     benchmark:
         f"{BASELINE_DIR}/meta.benchmark.jsonl"
-    threads: 16
+    threads: lambda w: 16 if baseline_entry(w)["method"] in PARALLEL_BASELINES else 1
     resources:
         mem_mb=config["baselines"]["max_mb"] + 500,
         runtime=config["baselines"]["max_seconds"] // 60 + 10,

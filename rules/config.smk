@@ -18,10 +18,7 @@ RESERVED_NAMES = {
     "features",
     "knn",
     "baselines",
-    "table.md",
-    "table.csv",
-    "cdp.md",
-    "cdp.csv",
+    *(f"{stem}.{end}" for stem in ("table", "cdp") for end in ("md", "csv", "log", "benchmark.jsonl")),
 }  # folders beside the committees' in results/DATASET/
 
 BASELINE_INPUTS = {
@@ -38,6 +35,7 @@ BASELINE_INPUTS = {
     "minibatch_kmeans": {"features"},
     "spectral": {"neighbors"},
 }
+PARALLEL_BASELINES = {"dbscan", "fast_hac", "hdbscan", "kmeans", "minibatch_kmeans", "spectral"}
 
 
 def fail(sentence):
@@ -119,6 +117,8 @@ def schema_sentence(error, at=""):
         guess = difflib.get_close_matches(str(wrong), allowed, n=1)
         hint = f"did you mean {guess[0]!r}? " if guess else ""
         return f"config: unknown key {wrong!r} in {key}; {hint}allowed: {', '.join(allowed)}"
+    if error.validator == "required" and "description" not in error.schema:
+        return f"config: {key}: {error.message.replace(' is a required property', ' is missing')}; give it a value"
     if error.validator == "enum" and "description" not in error.schema:
         return f"config: {key} is {error.instance!r}; allowed: {', '.join(error.validator_value)}"
     if "description" in error.schema:
@@ -161,8 +161,9 @@ def check_dataset(name, dataset, config, schema):
         )
     if "step" in dataset:
         check_step(f"{at}.step", dataset["step"])
-    for baseline, entry in dataset["baselines"].items():
-        check_baseline(f"{at}.baselines.{baseline}", baseline, entry, dataset, schema)
+    for baseline in dataset["baselines"]:
+        entry = dataset["baselines"][baseline] = dataset["baselines"][baseline] or {}
+        check_baseline(f"{at}.baselines.{baseline}", baseline, entry, dataset, config, schema)
     for number, experiment in enumerate(dataset["experiments"]):
         check_experiment(f"{at}.experiments[{number}]", experiment, dataset)
         require(
@@ -173,16 +174,18 @@ def check_dataset(name, dataset, config, schema):
         )
 
 
-def check_baseline(at, name, entry, dataset, schema):
-    """Fill in the method, its model and its defaults; each method takes parameters of its own."""
+def check_baseline(at, name, entry, dataset, config, schema):
+    """Fill in the method, its model, k and its defaults; each method takes parameters of its own."""
     method, methods = entry.setdefault("method", name), schema["$defs"]["baselines"]
-    require(method in methods, f"{at}.method", method, f"allowed: {', '.join(sorted(methods))}")
+    require(str(method) in methods, f"{at}.method", method, f"allowed: {', '.join(sorted(methods))}")
     model = entry.setdefault("model", dataset["models"][0])
     require(model in dataset["models"], f"{at}.model", model, unknown("model", dataset["models"]))
     common = dict(schema["$defs"]["baseline"]["properties"])
-    if "neighbors" not in BASELINE_INPUTS[method]:
+    if "neighbors" in BASELINE_INPUTS[method]:
+        entry.setdefault("k", (config["knn"] | dataset)["k"])
+    else:
         del common["k"]
-    own = {"type": "object", "additionalProperties": False, **methods[method]}
+    own = {"type": "object", "additionalProperties": False, **methods[method], "$defs": schema["$defs"]}
     validator = StrictValidator(own | {"properties": common | methods[method]["properties"]})
     for error in list(validator.iter_errors(entry)):
         restore_type(entry, error)
@@ -191,6 +194,11 @@ def check_baseline(at, name, entry, dataset, schema):
     for key, value in methods[method]["properties"].items():
         if "default" in value:
             entry.setdefault(key, value["default"])
+        if isinstance(entry.get(key), float):
+            require(math.isfinite(entry[key]), f"{at}.{key}", entry[key], "it must be a number")
+    if method == "knn_dbscan":
+        most = f"it must be at most k, the {entry['k']} neighbours that the graph has"
+        require(entry["min_samples"] <= entry["k"], f"{at}.min_samples", entry["min_samples"], most)
 
 
 def check_synthetic(at, dataset):

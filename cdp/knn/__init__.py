@@ -100,7 +100,7 @@ def knn_graph(
             None if backend == "exact" else RecallSample(vectors, **common),
             recall,
         )
-        return _ordered(proposal, k, metric, found)
+        return _ordered(proposal, k, vectors, found)
 
 
 def _good_enough(proposals: Any, sample: RecallSample | None, target: float | None) -> tuple[Proposal, float]:
@@ -119,22 +119,26 @@ def _good_enough(proposals: Any, sample: RecallSample | None, target: float | No
     return proposal, reached
 
 
-def _ordered(proposal: Proposal, k: int, metric: str, recall: float) -> Neighbors:
+def _ordered(proposal: Proposal, k: int, vectors: Vectors, recall: float) -> Neighbors:
     """Rows as DESIGN 4.1 defines them, from proposed neighbours in any order (-1: none)."""
     idx = np.full((len(proposal.samples), k), -1, np.int32)
     dist = np.full(idx.shape, np.inf, np.float32)
     squares = np.empty(len(idx))
     in_ranges(lambda start, stop: _squares(proposal.vectors[start:stop], squares[start:stop]), len(idx), size=_BLOCK)
 
+    metric = METRICS.index(vectors.metric)
+
     def order(start: int, stop: int) -> None:
-        _order_rows(start, stop, *proposal, squares, METRICS.index(metric), idx, dist)
+        _order_rows(start, stop, *proposal, squares, metric, vectors.scale, idx, dist)
 
     in_ranges(order, len(idx), size=_BLOCK)
     return Neighbors(idx, dist, recall)
 
 
 @numba.njit(nogil=True, cache=True)
-def _order_rows(start, stop, vectors, samples, candidates, squares, metric, idx, dist):  # type: ignore[no-untyped-def]
+def _order_rows(  # type: ignore[no-untyped-def]
+    start, stop, vectors, samples, candidates, squares, metric, scale, idx, dist
+):
     k = idx.shape[1]
     for row in range(start, stop):
         i = samples[row]
@@ -145,7 +149,7 @@ def _order_rows(start, stop, vectors, samples, candidates, squares, metric, idx,
             if other < 0 or other == row:
                 continue
             j = samples[other]
-            d = _distance(vectors[row], vectors[other], squares[row], squares[other], metric)
+            d = np.float32(scale * _distance(vectors[row], vectors[other], squares[row], squares[other], metric))
             if filled < k:
                 slot = filled
                 filled += 1
@@ -171,11 +175,11 @@ def _squares(vectors, squares):  # type: ignore[no-untyped-def]
 def _distance(a, b, square_a, square_b, metric):  # type: ignore[no-untyped-def]
     """Distance by the place of its metric in METRICS."""
     if metric == 3:
-        return np.float32(_difference(a, b, 1))
+        return _difference(a, b, 1)
     if metric == 2:
-        return np.float32(np.sqrt(_difference(a, b, 2)))
+        return np.sqrt(_difference(a, b, 2))
     cosine = min(1.0, _dot(a, b) / np.sqrt(square_a * square_b))
-    return np.float32(np.arccos(max(-1.0, cosine)) / np.pi if metric == 1 else 1.0 - cosine)
+    return np.arccos(max(-1.0, cosine)) / np.pi if metric == 1 else 1.0 - cosine
 
 
 @numba.njit(nogil=True, cache=True, fastmath=True)

@@ -7,12 +7,15 @@ import numpy as np
 
 
 class Best(NamedTuple):
-    """The best vectors found so far for each query, best first; of equals, those in earlier positions.
+    """The best vectors found so far for each query, best first.
+
+    Of equals, those in earlier positions, if they were offered in the order of these.
 
     Attributes
     ----------
     scores : ndarray of shape (n_queries, width), float32
-        -inf where none is found.
+        Minus half the squared distance (minus the distance, if that is the sum of absolute differences); -inf where
+        none is found.
     found : ndarray of shape (n_queries, width), int32
         Positions of the vectors; -1 where none is found.
     """

@@ -22,8 +22,9 @@ from cdp.knn.vectors import Vectors
 from cdp.knn.widen import Outline, Reach, widen
 
 _AXES_SAMPLES = 4096
+_BLOCK = 512  # samples a thread compares with all, at last
 _COARSE = 62  # principal axes that the quantiser looks at
-_WITHIN = (0.37, 0.415, 0.465, 0.52, 0.585, 0.655, 0.73, 0.82, 0.92, 1.05, np.inf)  # of `widen`, by proposal
+_WITHIN = (0.37, 0.415, 0.465, 0.52, 0.585, 0.655, 0.73, 0.82, 0.92, 1.05)  # of `widen`, by proposal
 
 
 def search(
@@ -76,6 +77,8 @@ def search(
         reach = widen(cells, outline, best, reach, k=k, within=within, device=device)
         refined, best = best, refine(points, best, refined, k=k, home=home, probes=probed)
         yield Proposal(points.vectors, samples, best.found)
+    scan(points, Cells.one(points), best, device=device, block=_BLOCK)
+    yield Proposal(points.vectors, samples, best.found)
 
 
 def _trained(vectors: Vectors, n_cells: int, seed: int, device: str) -> tuple[np.ndarray | None, Quantizer]:

@@ -29,7 +29,7 @@ def search(vectors: Vectors, *, k: int, device: str, seed: int) -> Iterator[Prop
     Yields
     ------
     Proposal
-        The k + 8 nearest (all, where there are fewer); lower indices win ties.
+        The k + 4 nearest (all, where there are fewer); lower indices win ties.
     """
     arranged = vectors.arranged()
     found = nearest(arranged, arranged, k + SPARE, manhattan=vectors.metric == "l1", device=device).found

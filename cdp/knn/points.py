@@ -5,7 +5,8 @@ short head h and, orthogonal to it, a tail of length t; with the Cauchy-Schwarz 
 
     x·y = h(x)·h(y) + tail(x)·tail(y) <= h(x)·h(y) + t(x) t(y),
 
-so that a product of short vectors tells which products of long ones need not be computed.
+so that a product of short vectors tells which distances, |x - y|² = |x|² + |y|² - 2 x·y, need not be computed. Tails
+are taken a little longer than they are, by what rounding may cost.
 """
 
 from typing import NamedTuple
@@ -28,8 +29,7 @@ class Points(NamedTuple):
     ----------
     vectors : ndarray of shape (n, dim), float32
     heads : ndarray of shape (n, h + 2), float32
-        Head, length of the tail, and minus half the squared length: a query q is nearest to
-        the vector y of largest q·y - |y|²/2.
+        Head, length of the tail, and minus half the squared length.
     """
 
     vectors: np.ndarray
@@ -58,7 +58,7 @@ class Points(NamedTuple):
 
 
 def principal_axes(sample: np.ndarray) -> np.ndarray | None:
-    """Few orthonormal directions that hold three quarters of the squared lengths, by subspace iteration.
+    """Few orthonormal directions that hold most of the squared lengths, by subspace iteration.
 
     Parameters
     ----------

@@ -7,7 +7,7 @@ from cdp.knn.proposal import Proposal
 from cdp.knn.vectors import Vectors
 
 _SAMPLES = 1000
-_TOLERANCE = 1e-6  # relative; what is as near as the last true neighbour counts as found
+_TOLERANCE = 1e-5  # relative; what is as near as the last true neighbour counts as found
 
 
 class RecallSample:
@@ -59,9 +59,7 @@ class RecallSample:
         for column in candidates.T:
             there = (column >= 0) & (column != rows)
             ours, others = vectors[rows].astype(np.float64), vectors[column].astype(np.float64)
-            if self.manhattan:
-                scores, size = -np.abs(ours - others).sum(axis=1), 0.0
-            else:
-                scores, size = ((ours - others / 2) * others).sum(axis=1), (ours**2).sum(axis=1)
-            hits += there & (scores >= self.last - _TOLERANCE * (np.abs(self.last) + size))
+            differences = np.abs(ours - others)
+            scores = -differences.sum(axis=1) if self.manhattan else -(differences**2).sum(axis=1) / 2
+            hits += there & (scores >= self.last * (1 + _TOLERANCE))
         return hits

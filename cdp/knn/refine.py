@@ -5,7 +5,7 @@ import numpy as np
 
 from cdp.knn.best import Best, close_heap, holds, offer, open_heap
 from cdp.knn.points import Points
-from cdp.knn.scan import product
+from cdp.knn.scan import closeness, head_product
 from cdp.threads import in_ranges
 
 _BLOCK = 4096  # samples a task
@@ -22,8 +22,8 @@ def refine(points: Points, best: Best, before: Best, *, k: int, home: np.ndarray
     best : Best
         What was found for each.
     before : Best
-        What the last refinement began with: of paths from a sample to a neighbour's neighbour, those that existed then
-        are not followed again.
+        What the last refinement began with: paths from a sample to a neighbour's neighbour all of whose links existed
+        then are not followed, or not again.
     k : int
         Neighbours of a sample that are looked at, the sample itself included.
     home : ndarray of shape (n_samples,), int32
@@ -38,11 +38,12 @@ def refine(points: Points, best: Best, before: Best, *, k: int, home: np.ndarray
     k = min(k, best.found.shape[1])
     is_new = np.empty((len(home), k), np.bool_)
     in_ranges(lambda start, stop: _find_new(start, stop, best.found, before.found, is_new), len(home), size=_BLOCK)
-    lists = *_listed_by(best.found, is_new), best.found
+    starts, listed_by, listed_new = _listed_by(best.found, is_new)
     refined = best.copy()
 
     def task(start: int, stop: int) -> None:
-        _refine(start, stop, *points, home, probes, is_new, *lists, *refined)
+        links = is_new, starts, listed_by, listed_new, best.found
+        _refine(start, stop, *points, home, probes, *links, *refined)
 
     in_ranges(task, len(home), size=_BLOCK)
     return refined
@@ -86,7 +87,7 @@ def _refine(  # type: ignore[no-untyped-def]
 ):
     k = is_new.shape[1]
     seen_by = np.full(len(home), -1, np.int32)
-    probed_by = np.full(home.max() + 1, -1, np.int32)
+    probed_by = np.full(max(home.max(), probes.max()) + 1, -1, np.int32)
     for i in range(first, last):
         seen_by[i] = i
         for j in found[i]:
@@ -112,9 +113,9 @@ def _refine(  # type: ignore[no-untyped-def]
                     if not (middles_new[m] or is_new[middle, t]) or seen_by[j] == i or probed_by[home[j]] == i:
                         continue
                     seen_by[j] = i
-                    if product(head, heads, j) <= bests[0]:
+                    if head_product(head, heads, j) <= bests[0] - heads[i, -1]:
                         continue
-                    score = product(vector, vectors, j) + heads[j, -1]
+                    score = closeness(vector, vectors, j)
                     if score > bests[0]:
                         offer(score, j, bests, positions)
         close_heap(bests, positions)

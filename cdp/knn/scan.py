@@ -13,7 +13,7 @@ from cdp.knn.best import Best, close_heap, holds, offer, open_heap
 from cdp.knn.points import Points
 from cdp.threads import in_ranges
 
-_COLUMNS = 2048  # members of a cell that are compared at a time
+_ROWS, _COLUMNS = 2048, 2048  # queries and members of a cell that are compared at a time
 _CHUNK = 64  # of these that are first looked at together
 _GPU_ROWS, _GPU_COLUMNS = 1024, 32768  # on a GPU
 
@@ -106,29 +106,49 @@ def _scan(  # type: ignore[no-untyped-def]
         first = ends[cell - 1] if cell else 0
         if first == ends[cell] or starts[cell] == starts[cell + 1]:
             continue
-        rows_here = rows[first : ends[cell]]
-        here = queries[rows_here] if manhattan else query_heads[rows_here]
-        if not manhattan:
-            here[:, -1] = 1
-        for start in range(starts[cell], starts[cell + 1], _COLUMNS):
-            stop = min(start + _COLUMNS, starts[cell + 1])
-            bounds = _negative_distances(here, vectors[start:stop]) if manhattan else np.dot(here, heads[start:stop].T)
-            for r in range(len(rows_here)):
-                query, bests, positions = queries[rows_here[r]], scores[rows_here[r]], found[rows_here[r]]
-                for left in range(0, stop - start, _CHUNK):
-                    right = min(left + _CHUNK, stop - start)
-                    if not _any_above(bounds, r, left, right, bests[0]):
-                        continue
-                    for c in range(left, right):
-                        if bounds[r, c] <= bests[0]:
-                            continue
-                        score = bounds[r, c]
-                        if not manhattan:
-                            score = product(query, vectors, start + c) + heads[start + c, -1]
-                        if score > bests[0] and not holds(positions, start + c):
-                            offer(score, start + c, bests, positions)
+        for begin in range(first, ends[cell], _ROWS):
+            some = rows[begin : min(begin + _ROWS, ends[cell])]
+            here = queries[some] if manhattan else query_heads[some]
+            if not manhattan:
+                here[:, -1] = 1
+            for start in range(starts[cell], starts[cell + 1], _COLUMNS):
+                stop = min(start + _COLUMNS, starts[cell + 1])
+                if manhattan:
+                    tile = _negative_distances(here, vectors[start:stop])
+                    _offer_scores(tile, some, start, scores, found)
+                else:
+                    tile = np.dot(here, heads[start:stop].T)
+                    _offer_bounded(tile, some, start, queries, query_heads, vectors, scores, found)
     for row in range(len(scores)):
         close_heap(scores[row], found[row])
+
+
+@numba.njit(nogil=True, cache=True)
+def _offer_bounded(bounds, rows, start, queries, heads, vectors, scores, found):  # type: ignore[no-untyped-def]
+    """Offer to rows those of the vectors from `start` on that are better, as bounds of q·x - |x|²/2 let expect."""
+    for r in range(len(rows)):
+        row = rows[r]
+        query, bests, positions = queries[row], scores[row], found[row]
+        half_square = -heads[row, -1]
+        for left in range(0, bounds.shape[1], _CHUNK):
+            right = min(left + _CHUNK, bounds.shape[1])
+            if not _any_above(bounds, r, left, right, bests[0] + half_square):
+                continue
+            for c in range(left, right):
+                if bounds[r, c] > bests[0] + half_square:
+                    score = closeness(query, vectors, start + c)
+                    if score > bests[0] and not holds(positions, start + c):
+                        offer(score, start + c, bests, positions)
+
+
+@numba.njit(nogil=True, cache=True)
+def _offer_scores(tile, rows, start, scores, found):  # type: ignore[no-untyped-def]
+    """Offer to rows those of the vectors from `start` on whose scores are better."""
+    for r in range(len(rows)):
+        bests, positions = scores[rows[r]], found[rows[r]]
+        for c in range(tile.shape[1]):
+            if tile[r, c] > bests[0] and not holds(positions, start + c):
+                offer(tile[r, c], start + c, bests, positions)
 
 
 @numba.njit(nogil=True, cache=True)
@@ -140,11 +160,21 @@ def _any_above(bounds, r, left, right, least):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(nogil=True, cache=True, fastmath=True)
-def product(query, vectors, j):  # type: ignore[no-untyped-def]
-    """Scalar product with the j-th vector, in float32."""
+def closeness(query, vectors, j):  # type: ignore[no-untyped-def]
+    """The score of the j-th vector: minus half its squared distance, from differences, which lose no digits."""
     total = np.float32(0)
     for d in range(len(query)):
-        total += query[d] * vectors[j, d]
+        difference = query[d] - vectors[j, d]
+        total += difference * difference
+    return -total / np.float32(2)
+
+
+@numba.njit(nogil=True, cache=True, fastmath=True)
+def head_product(head, heads, j):  # type: ignore[no-untyped-def]
+    """The product of a query's head (see `_scan`) with the j-th vector's."""
+    total = np.float32(0)
+    for d in range(len(head)):
+        total += head[d] * heads[j, d]
     return total
 
 
@@ -185,6 +215,7 @@ def scan_torch(queries: Points, cells: Cells, best: Best, lists: tuple[np.ndarra
     vectors = torch.from_numpy(cells.points.vectors).to(device)
     half = torch.from_numpy(-cells.points.heads[:, -1]).to(device)
     sources = torch.from_numpy(queries.vectors).to(device)
+    own_half = torch.from_numpy(-queries.heads[:, -1:]).to(device)
     scores, found = torch.from_numpy(best.scores).to(device), torch.from_numpy(best.found).to(device)
     rows, ends = torch.from_numpy(lists[0]).to(device), lists[1]
     for cell in np.flatnonzero(np.diff(ends, prepend=0)):
@@ -192,7 +223,7 @@ def scan_torch(queries: Points, cells: Cells, best: Best, lists: tuple[np.ndarra
         for chosen in rows[first : ends[cell]].split(_GPU_ROWS):
             for start in range(cells.starts[cell], cells.starts[cell + 1], _GPU_COLUMNS):
                 stop = min(start + _GPU_COLUMNS, int(cells.starts[cell + 1]))
-                tile = sources[chosen] @ vectors[start:stop].T - half[start:stop]
+                tile = sources[chosen] @ vectors[start:stop].T - half[start:stop] - own_half[chosen]
                 known = found[chosen]
                 again = ((known >= start) & (known < stop)).nonzero(as_tuple=True)
                 tile[again[0], known[again] - start] = -torch.inf

@@ -8,6 +8,7 @@ from cdp.features import normalize, row_norms
 
 METRICS = ("cosine", "angular", "l2", "l1")
 _BLOCK = 65536  # rows read at a time
+_ORIGIN_SAMPLES = 10_000
 _LARGEST = 1e15  # squares of larger values leave float32
 
 
@@ -19,7 +20,12 @@ class Vectors:
     features : array of shape (n_samples, dim)
         Any float or integer type; may be memory-mapped.
     metric : {"cosine", "angular", "l2", "l1"}
-        For the first two, vectors are scaled to length 1.
+        For the first two, vectors are scaled to length 1; for l2, they are moved and scaled all alike.
+
+    Attributes
+    ----------
+    scale : float
+        By which distances of vectors must be multiplied to be those of the features.
 
     Raises
     ------
@@ -37,9 +43,11 @@ class Vectors:
             row_norms(self.features)
         else:
             _check_finite(self.features)
-        self.origin = np.zeros(self.features.shape[1], np.float32)
-        if metric == "l2":  # near the origin, differences of squares keep their digits
-            self.origin = self.take(np.arange(0, len(self), max(1, len(self) // 10_000))).mean(axis=0)
+        self.origin, self.scale = np.zeros(self.features.shape[1]), 1.0
+        if metric == "l2":  # in the middle of the data and at their scale, float32 has the digits that tell them apart
+            sample = self.features[:: max(1, len(self) // _ORIGIN_SAMPLES)].astype(np.float64)
+            self.origin = np.median(sample, axis=0)
+            self.scale = float(np.sqrt(np.median(((sample - self.origin) ** 2).sum(axis=1)))) or 1.0
 
     def __len__(self) -> int:
         return len(self.features)
@@ -49,7 +57,7 @@ class Vectors:
         chosen = self.features[rows]
         if self.directions:
             return normalize(chosen)
-        return np.subtract(chosen, self.origin, dtype=np.float32)
+        return np.divide(chosen - self.origin, self.scale, dtype=np.float32, casting="same_kind")
 
     def blocks(self) -> Iterator[tuple[slice, np.ndarray]]:
         """All vectors, some at a time, each time with their place."""
@@ -59,10 +67,9 @@ class Vectors:
 
     def arranged(self, order: np.ndarray | None = None) -> np.ndarray:
         """All vectors in one array, in that order of samples; as stored by default."""
-        if order is None:
-            return self.take(slice(None))
-        place_of = np.empty(len(order), np.int64)
-        place_of[order] = np.arange(len(order))
+        place_of = np.arange(len(self))
+        if order is not None:
+            place_of[order] = np.arange(len(self))
         arranged = np.empty(self.features.shape, np.float32)
         for place, block in self.blocks():
             arranged[place_of[place]] = block

@@ -1,6 +1,6 @@
 """A wider search: each sample looks into the cells where better neighbours may be expected.
 
-A query q scores the members x of a cell by q·x - |x|²/2. The mean of these is known from the cell's mean, and
+A query q scores the members x of a cell by -|q - x|²/2. The mean of these is known from the cell's mean, and
 they deviate from it by some share of |q - mean| times the cell's spread. If the score of q's k-th neighbour lies many
 such units above the mean, hardly a member is better. Samples in dense places are done with few cells; those
 far from everything look into many.
@@ -93,7 +93,7 @@ def widen(cells: Cells, outline: Outline, best: Best, before: Reach, *, k: int, 
         lists = _promising(points.heads, *reaches, *outline)
         scan_lists(points, cells, best.take(part), lists, device=device)
 
-    in_ranges(task, len(now.worst), size=_BLOCK)
+    in_ranges(task, len(now.worst), size=_BLOCK if device == "cpu" else len(now.worst))
     return now
 
 
@@ -140,13 +140,13 @@ def _promising(  # type: ignore[no-untyped-def]
 
 @numba.njit(nogil=True, cache=True)
 def _close(queries, heads, worst, within, means):  # type: ignore[no-untyped-def]
-    """Which queries have their worst neighbour within so many units of which means; all, if that is infinity."""
+    """Which queries have their worst neighbour within so many units of which means."""
     scores = np.dot(queries, means.T)
     spreads = means[:, -2] ** 2
     close = np.empty(scores.shape, np.bool_)
     for r in range(len(scores)):
         for c in range(scores.shape[1]):
-            gap = worst[r] - scores[r, c]
-            distance = -2 * heads[r, -1] - 2 * scores[r, c] - spreads[c]
-            close[r, c] = (gap <= 0) | (not gap * gap >= within * within * distance * spreads[c])
+            score = scores[r, c] + heads[r, -1]
+            gap, distance = worst[r] - score, max(np.float32(0), -2 * score - spreads[c])
+            close[r, c] = (gap <= 0) | (gap * gap < within * within * distance * spreads[c])
     return close

@@ -54,6 +54,7 @@ def test_crash_is_told(name):
     [
         (ValueError("n_clusters is 7,\n  but there are 5 samples"), "failed: n_clusters is 7, but there are 5 samples"),
         (RuntimeError("std::bad_alloc"), "out of memory (2 GB)"),
+        (RuntimeError("can't start new thread"), "out of memory (2 GB)"),
         (KeyError(), "failed: KeyError"),
     ],
 )
@@ -64,8 +65,10 @@ def test_error_is_told(error, text):
     assert run_within(work, seconds=60, megabytes=2000) == text
 
 
-def test_leaving_without_a_word_is_told():
-    assert run_within(lambda: os._exit(0), seconds=60, megabytes=2000) == "ended without a result"
+@pytest.mark.parametrize(("leave", "code"), [(os._exit, 0), (os._exit, 1), (sys.exit, 3)])
+def test_leaving_without_a_word_is_told(leave, code):
+    outcome = run_within(lambda: leave(code), seconds=60, megabytes=2000)
+    assert outcome == f"ended without a result (exit code {code})"
 
 
 @pytest.mark.parametrize(

@@ -74,24 +74,26 @@ def test_every_method_has_its_row_and_is_run_again_when_its_own_setting_changes(
     found = rows(tiny)
     given = {"kmeans *", "spectral *", "hac *"}
     assert set(found) == {"vote"} | given | (set(BASELINES) - {name[:-2] for name in given})
-    assert float(found.pop("tight")["kept_f"] if found["tight"]["kept_f"] != "n/a" else 0) == 0
+    assert found["tight"]["setting"] == "fast_hac b distance 0.001"
+    assert found["knn_dbscan"]["setting"] == "eps 0.6 k 15 min_samples 4"
+    assert int(found.pop("tight")["clusters"]) == 60
+    expected = "".join(f"{g}\n" for g in np.repeat(np.arange(6), 10))
     for name, row in found.items():
         assert float(row["kept_f"]) == pytest.approx(1), name
         assert int(row["clusters"]) == 6, name
-        labels = (
-            (tiny / f"results/tiny/baselines/{name.removesuffix(' *')}/meta.txt").read_text() if name != "vote" else ""
-        )
-        assert labels in ("", "".join(f"{g}\n" for g in np.repeat(np.arange(6), 10)))
+        if name != "vote":
+            assert (tiny / f"results/tiny/baselines/{name.removesuffix(' *')}/meta.txt").read_text() == expected, name
     assert jobs(snakemake(tiny, "-n").stdout) == {}
 
     def change(config):
         config["baselines"]["dbscan"]["eps"] = 0.5
 
     edit_yaml(tiny / "config/datasets/tiny.yaml", change)
-    assert jobs(snakemake(tiny, "-n").stdout) == {"baseline": 1, "evaluate_baseline": 1, "table": 1}
+    assert jobs(snakemake(tiny, "-n").stdout) == {"baseline": 1, "evaluate_baseline": 1, "table": 1, "tables": 1}
+    snakemake(tiny)
     with open(tiny / "cdp/baselines/dbscan.py", "a") as file:
         file.write("\n\nCHANGED = 1\n")
-    assert jobs(snakemake(tiny, "-n").stdout) == {"baseline": 1, "evaluate_baseline": 1, "table": 1}
+    assert jobs(snakemake(tiny, "-n").stdout) == {"baseline": 1, "evaluate_baseline": 1, "table": 1, "tables": 1}
 
 
 def test_baselines_that_fail_have_rows_that_say_so_and_are_not_tried_again(tiny):
@@ -130,7 +132,12 @@ def test_baselines_that_fail_have_rows_that_say_so_and_are_not_tried_again(tiny)
     ("baselines", "words"),
     [
         ({"dbscn": {}}, ["datasets.tiny.baselines.dbscn.method is 'dbscn'", "allowed: ", "dbscan"]),
-        ({"dbscan": {"eps": 0.5}}, ["datasets.tiny.baselines.dbscan", "'min_samples' is a required property"]),
+        ({"dbscan": {"eps": 0.5}}, ["datasets.tiny.baselines.dbscan", "'min_samples' is missing; give it a value"]),
+        ({"dbscan": None}, ["datasets.tiny.baselines.dbscan", "is missing; give it a value"]),
+        ({"other": {"method": ["dbscan"]}}, ["datasets.tiny.baselines.other.method is ['dbscan']", "allowed: "]),
+        ({"fast_hac": {"distance": float("nan")}}, ["baselines.fast_hac.distance is nan; it must be a number"]),
+        ({"knn_dbscan": {"eps": 0.5, "min_samples": 20}}, ["knn_dbscan.min_samples is 20", "at most k, the 15"]),
+        ({"fast_hac": {"distance": 1, "published": {"f": 83}}}, ["fast_hac.published", "either an outcome, or all of"]),
         ({"dbscan": {"eps": 0.5, "min_sample": 4}}, ["unknown key 'min_sample'", "did you mean 'min_samples'?"]),
         ({"dbscan": {"eps": 0.5, "min_samples": 4, "k": 9}}, ["unknown key 'k'", "datasets.tiny.baselines.dbscan"]),
         ({"kmeans": {"n_clusters": False}}, ["baselines.kmeans.n_clusters is False", "true for that of the labels"]),
