@@ -20,7 +20,7 @@ BASELINES = {
     "dbscan": {"eps": 0.6, "min_samples": 4},
     "hdbscan": {"min_cluster_size": 5},
     "knn_dbscan": {"eps": 0.6, "min_samples": 4},
-    "approx_rank_order": {"threshold": 5},
+    "approx_rank_order": {"threshold": 0.5},
     "chinese_whispers": {"threshold": 0.5},
     "infomap": {"threshold": 0.5},
     "leiden": {"threshold": 0.5, "resolution": 0.1},
