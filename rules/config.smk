@@ -21,6 +21,7 @@ RESERVED_NAMES = {
     *(f"{stem}.{end}" for stem in ("table", "cdp") for end in ("md", "csv", "log", "benchmark.jsonl")),
 }  # folders beside the committees' in results/DATASET/
 
+SAFE_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the compiled one is ten times as fast
 BASELINE_INPUTS = {
     "approx_rank_order": {"neighbors"},
     "chinese_whispers": {"neighbors"},
@@ -45,7 +46,7 @@ def fail(sentence):
 
 def read_yaml(path):
     try:
-        return yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
+        return yaml.load(Path(path).read_text(encoding="utf-8"), SAFE_LOADER) or {}
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         fail(f"{path} is not valid YAML ({' '.join(str(error).split())}); correct it")
 
@@ -67,14 +68,14 @@ def validated_config(config):
     """
     merged = {"datasets": declared_datasets()} | read_yaml(Path(workflow.basedir) / "config" / "config.yaml")
     update_config(merged, config)
-    schema = Path(workflow.basedir) / "config" / "schema.yaml"
-    validator = StrictValidator(read_yaml(schema))
+    schema = read_yaml(Path(workflow.basedir) / "config" / "schema.yaml")
+    validator = StrictValidator(schema)
     for error in list(validator.iter_errors(merged)):
         restore_type(merged, error)
     error = jsonschema.exceptions.best_match(validator.iter_errors(merged))
     if error:
         fail(schema_sentence(error))
-    validate(merged, schema=str(schema))
+    validate(merged, schema=str(Path(workflow.basedir) / "config" / "schema.yaml"))
     for name in merged["tables"]:
         require(name in merged["datasets"], "tables", name, unknown("data set", merged["datasets"]))
     check_step("propagation.step", merged["propagation"]["step"])
@@ -84,7 +85,7 @@ def validated_config(config):
         for threshold in thresholds:
             check_decimal("sweep.thresholds", threshold, lambda value: -1 <= value < 1, "at least -1 and below 1")
     for name, dataset in merged["datasets"].items():
-        check_dataset(name, dataset, merged, read_yaml(schema))
+        check_dataset(name, dataset, merged, schema)
     return merged
 
 

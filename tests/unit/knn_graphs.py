@@ -6,8 +6,9 @@ import numpy as np
 
 import cdp
 from cdp.features import load_features
+from cdp.knn import knn_graph
 from cdp.labels import read_labels
-from cdp.neighbors import Neighbors, knn_graph
+from cdp.neighbors import Neighbors
 
 DEMO = Path(cdp.__file__).parents[1] / "data" / "unlabeled" / "demo"
 

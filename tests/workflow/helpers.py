@@ -5,9 +5,11 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import yaml
+from snakemake.cli import main as snakemake_main
 
 ROOT = Path(__file__).parents[2]
 DEMO = ("data/labeled/demo_labeled", "data/unlabeled/demo")  # of what else lies in data/, nobody wants a copy a test
@@ -23,6 +25,34 @@ def snakemake(folder, *arguments, check=True, **options):
     )
     assert not check or done.returncode == 0, done.stdout
     return done
+
+
+def dry_run(folder, *arguments):
+    """Whether `snakemake -n` ends well in a copy of the repository, and what it prints.
+
+    In a fork of this process, where Snakemake is loaded: that takes longer than the dry run itself.
+    """
+    with tempfile.TemporaryFile() as output:
+        child = os.fork()
+        if child == 0:
+            code = 1
+            try:
+                os.chdir(folder)
+                for stream in (1, 2):
+                    os.dup2(output.fileno(), stream)
+                sys.stdout, sys.stderr = (os.fdopen(stream, "w", closefd=False) for stream in (1, 2))
+                snakemake_main(["-n", *arguments])
+                code = 0
+            except SystemExit as end:
+                code = end.code if isinstance(end.code, int) else int(end.code is not None)
+                print(end.code)
+            finally:
+                sys.stdout.flush()
+                sys.stderr.flush()
+                os._exit(code)
+        _, status = os.waitpid(child, 0)
+        output.seek(0)
+        return os.waitstatus_to_exitcode(status) == 0, output.read().decode()
 
 
 def jobs(output):

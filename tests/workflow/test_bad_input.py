@@ -210,7 +210,7 @@ def test_bad_settings(config, words, tiny):
 
 def test_empty_or_invalid_config(tiny):
     (tiny / "config/config.yaml").write_text("")
-    assert "'tables' is a required property" in refusal(tiny, "-n")
+    assert "'tables' is missing; give it a value" in refusal(tiny, "-n")
     (tiny / "config/config.yaml").write_text("tables: [demo\n")
     assert "config.yaml is not valid YAML" in refusal(tiny, "-n")
 
