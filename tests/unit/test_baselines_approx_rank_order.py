@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cdp.baselines.approx_rank_order import approx_rank_order
-from cdp.neighbors import Neighbors, knn_graph
+from cdp.knn import knn_graph
+from cdp.neighbors import Neighbors
 from cdp.threads import limit_threads
 from tests.unit.knn_graphs import demo_graph, islands, random_graph, renumbered
 

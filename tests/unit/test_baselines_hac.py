@@ -9,7 +9,8 @@ from sklearn.cluster import AgglomerativeClustering
 from cdp.baselines.graph import symmetric_graph
 from cdp.baselines.hac import _connected, hac
 from cdp.features import normalize
-from cdp.neighbors import Neighbors, knn_graph
+from cdp.knn import knn_graph
+from cdp.neighbors import Neighbors
 from tests.unit.knn_graphs import demo_graph, islands, renumbered
 
 

@@ -7,7 +7,8 @@ from sklearn.cluster import DBSCAN
 
 from cdp.baselines.knn_dbscan import knn_dbscan
 from cdp.features import normalize
-from cdp.neighbors import Neighbors, knn_graph
+from cdp.knn import knn_graph
+from cdp.neighbors import Neighbors
 from tests.unit.knn_graphs import demo_graph, edges, islands, random_graph, renumbered
 
 

@@ -6,8 +6,9 @@ from sklearn.cluster import spectral_clustering
 
 from cdp.baselines.graph import similarity_graph
 from cdp.baselines.spectral import _leading, spectral
+from cdp.knn import knn_graph
 from cdp.metrics import evaluate
-from cdp.neighbors import Neighbors, knn_graph
+from cdp.neighbors import Neighbors
 from cdp.threads import limit_threads
 from tests.unit.knn_graphs import demo_graph, islands, random_graph, renumbered
 

@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cdp.neighbors import Neighbors, knn_graph
+from cdp.knn import knn_graph
+from cdp.neighbors import Neighbors
 from cdp.pairs import candidate_pairs
 from tests.unit.knn_graphs import random_graph
 

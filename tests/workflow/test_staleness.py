@@ -242,7 +242,7 @@ def leaves(value, path=()):
 def stale(folder):
     planned, text = dry_run(folder, "tables", "sweeps")
     if not planned:
-        assert "\nerror: " in text, text
+        assert any(line.startswith("error: ") for line in text.splitlines()), text
         assert "Traceback" not in text
         return REFUSED
     return jobs(text)
