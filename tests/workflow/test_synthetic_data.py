@@ -127,7 +127,7 @@ def test_bad_values(values, words, made):
         ({"dim": 32}, ["datasets.tiny.dim is 32", "synthetic; remove it"]),
         ({"source": "emore"}, ["datasets.tiny.source is 'emore'", "synthetic; remove it"]),
         ({"synthetic": 5}, ["datasets.tiny.synthetic", "object"]),
-        ({"synthetic": {"samples": 5}}, ["datasets.tiny.synthetic", "required property"]),
+        ({"synthetic": {"samples": 5}}, ["datasets.tiny.synthetic", "is missing; give it a value"]),
     ],
 )
 def test_values_that_do_not_go_with_it(values, words, made):
