@@ -3,8 +3,8 @@
     python benchmarks/baselines.py [--samples 20000 200000] [--only dbscan ...] [--without spectral ...]
 
 Every method runs in a process of its own, timed from mapped features or a finished kNN graph to labels; compiled code
-is loaded before. * marks methods that are given the true number of clusters. Parameters are those of the synthetic
-sets in config/datasets/.
+is loaded before. * marks methods that are given the true number of clusters. Parameters are those of
+synth_u20k in config/datasets/.
 """
 
 import importlib
@@ -23,14 +23,14 @@ from cdp.neighbors import Neighbors
 from cdp.synthetic import synthetic_features, synthetic_labels
 
 BASELINES: dict[str, dict[str, Any]] = {
-    "knn_dbscan": {"k": 80, "eps": 0.75, "min_samples": 10},
-    "approx_rank_order": {"k": 80, "threshold": 0.2},
-    "chinese_whispers": {"k": 80, "threshold": 0.6},
-    "infomap": {"k": 40, "threshold": 0.5},
-    "leiden": {"k": 40, "threshold": 0.5, "resolution": 0.02},
-    "fast_hac": {"distance": 0.7},
-    "dbscan": {"eps": 0.75, "min_samples": 10},
-    "hdbscan": {"min_cluster_size": 5, "min_samples": 5},
+    "knn_dbscan": {"k": 15, "eps": 0.85, "min_samples": 10},
+    "approx_rank_order": {"k": 80, "threshold": 0.4},
+    "chinese_whispers": {"k": 80, "threshold": 0.5},
+    "infomap": {"k": 80, "threshold": 0.6},
+    "leiden": {"k": 15, "resolution": 0.003, "threshold": 0.5},
+    "fast_hac": {"distance": 0.75},
+    "dbscan": {"eps": 0.75, "min_samples": 2},
+    "hdbscan": {"min_cluster_size": 10, "min_samples": 1},
     "minibatch_kmeans": {"n_clusters": True},
     "kmeans": {"n_clusters": True},
     "hac": {"k": 15, "n_clusters": True},
