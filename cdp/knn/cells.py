@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from cdp.knn.best import Best
-from cdp.knn.exact import SPARE
+from cdp.knn.exact import BLOCK, SPARE
 from cdp.knn.points import Points, principal_axes
 from cdp.knn.proposal import Proposal
 from cdp.knn.quantizer import Quantizer, train, training_size
@@ -21,8 +21,6 @@ from cdp.knn.scan import Cells, scan
 from cdp.knn.vectors import Vectors
 from cdp.knn.widen import Outline, Reach, widen
 
-_AXES_SAMPLES = 4096
-_BLOCK = 512  # samples a thread compares with all, at last
 _COARSE = 62  # principal axes that the quantiser looks at
 _WITHIN = (0.37, 0.415, 0.465, 0.52, 0.585, 0.655, 0.73, 0.82, 0.92, 1.05)  # of `widen`, by proposal
 
@@ -77,7 +75,7 @@ def search(
         reach = widen(cells, outline, best, reach, k=k, within=within, device=device)
         refined, best = best, refine(points, best, refined, k=k, home=home, probes=probed)
         yield Proposal(points.vectors, samples, best.found)
-    scan(points, Cells.one(points), best, device=device, block=_BLOCK)
+    scan(points, Cells.one(points), best, device=device, block=BLOCK)
     yield Proposal(points.vectors, samples, best.found)
 
 
@@ -85,7 +83,7 @@ def _trained(vectors: Vectors, n_cells: int, seed: int, device: str) -> tuple[np
     """Axes of the heads, and a quantiser of these."""
     generator = np.random.default_rng(seed)
     sample = vectors.take(np.sort(generator.permutation(len(vectors))[: training_size(n_cells)]))
-    axes = principal_axes(sample[:: max(1, len(sample) // _AXES_SAMPLES)])
+    axes = principal_axes(sample)
     return axes, train(_heads(sample, axes), n_cells, generator=generator, device=device)
 
 

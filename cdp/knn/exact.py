@@ -11,8 +11,7 @@ from cdp.knn.scan import Cells, scan
 from cdp.knn.vectors import Vectors
 
 SPARE = 4  # neighbours beyond k, so that near-ties are settled by exact distances
-_BLOCK = 512  # queries a thread takes at a time
-_SAMPLES = 4096  # vectors from which axes are found
+BLOCK = 512  # queries that a thread compares with all vectors at a time
 
 
 def search(vectors: Vectors, *, k: int, device: str, seed: int) -> Iterator[Proposal]:
@@ -39,8 +38,8 @@ def search(vectors: Vectors, *, k: int, device: str, seed: int) -> Iterator[Prop
 def nearest(queries: np.ndarray, vectors: np.ndarray, width: int, *, manhattan: bool, device: str) -> Best:
     """The `width` vectors (n, dim) nearest to each query (m, dim), best first; as many as there are, if fewer."""
     best = Best.none(len(queries), min(width, len(vectors)))
-    axes = principal_axes(vectors[:: max(1, len(vectors) // _SAMPLES)])
+    axes = principal_axes(vectors)
     points = Points.of(vectors, axes)
     sources = points if queries is vectors else Points.of(queries, axes)
-    scan(sources, Cells.one(points), best, manhattan=manhattan, device=device, block=_BLOCK)
+    scan(sources, Cells.one(points), best, manhattan=manhattan, device=device, block=BLOCK)
     return best

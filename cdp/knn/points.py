@@ -20,6 +20,7 @@ _SHARE = 0.85  # of the squared lengths, that heads hold
 _WIDTHS = (30, 62, 126, 254)
 _ROUNDING = 1e-6  # of a squared length
 _ITERATIONS = 3  # of the subspace
+_SAMPLES = 4096  # vectors, about, from which axes are found
 
 
 class Points(NamedTuple):
@@ -57,18 +58,20 @@ class Points(NamedTuple):
         return Points(self.vectors[rows], self.heads[rows])
 
 
-def principal_axes(sample: np.ndarray) -> np.ndarray | None:
+def principal_axes(vectors: np.ndarray) -> np.ndarray | None:
     """Few orthonormal directions that hold most of the squared lengths, by subspace iteration.
 
     Parameters
     ----------
-    sample : ndarray of shape (n, dim), float32
+    vectors : ndarray of shape (n, dim), float32
+        Of many, some thousands at equal distances are taken.
 
     Returns
     -------
     ndarray of shape (dim, h), float32, or None
         None if there are no such, or if they would be more than half of the dimensions.
     """
+    sample = vectors[:: max(1, len(vectors) // _SAMPLES)]
     dim = sample.shape[1]
     width = min(max(_WIDTHS), dim)
     axes = np.linalg.qr(np.random.default_rng(0).standard_normal((dim, width)))[0].astype(np.float32)
