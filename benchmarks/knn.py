@@ -16,7 +16,8 @@ import numpy as np
 from report import measured, parser, report
 
 from cdp.knn import knn_graph
-from cdp.knn.exact import nearest
+from cdp.knn.points import Points
+from cdp.knn.scan import nearest
 from cdp.knn.vectors import Vectors
 from cdp.synthetic import synthetic_features, synthetic_labels
 from cdp.threads import limit_threads, usable_threads
@@ -97,7 +98,8 @@ def main() -> None:
             vectors = Vectors(np.load(path, mmap_mode="r", allow_pickle=False), "cosine").arranged()
             sample = np.random.default_rng(7).choice(len(vectors), 2000, replace=False)
             with limit_threads():
-                last = nearest(vectors[sample], vectors, K, manhattan=False, device="cpu").scores[:, -1]
+                points = Points.along_own_axes(vectors)
+                last = nearest(points.take(sample), points, K).scores[:, -1]
             works = {name: (search, own) for name, own in SEARCHES.items()}
             works |= {name: (search_faiss, *own) for name, own in FAISS.items()}
             for name, (work, *own) in works.items():

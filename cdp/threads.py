@@ -42,6 +42,15 @@ def limit_threads(threads: int | None = None) -> Iterator[int]:
                 torch.set_num_threads(before[1])
 
 
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Hold BLAS to one thread, numba's (which is scipy's) as well: for work that is done in threads of our own."""
+    import scipy.linalg.cython_blas  # noqa: F401  a library that is loaded later would not be held
+
+    with threadpool_limits(1, "blas"):
+        yield
+
+
 def in_ranges(work: Callable[[int, int], None], n: int, *, size: int) -> None:
     """Call ``work(start, stop)`` for the ranges of `size` that make up 0..n, in `usable_threads()` threads.
 

@@ -4,14 +4,13 @@ import numpy as np
 from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import connected_components
 from sklearn.cluster import ward_tree
-from threadpoolctl import threadpool_limits
 
 from cdp.baselines.graph import symmetric_graph
 from cdp.baselines.seeding import check_n_clusters
 from cdp.components import number_by_appearance
 from cdp.features import normalize
 from cdp.neighbors import Neighbors
-from cdp.threads import in_ranges
+from cdp.threads import in_ranges, one_blas_thread
 
 _QUERIES = 256  # components a task
 _COLUMNS = 8192  # samples that they are compared with at a time
@@ -111,6 +110,6 @@ def _nearest_outside(
             best[better] = similarity[better]
             nearest[start:stop][better] = first + found[better]
 
-    with threadpool_limits(1, "blas"):
+    with one_blas_thread():
         in_ranges(search, len(centroids), size=_QUERIES)
     return nearest

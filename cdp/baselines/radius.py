@@ -5,9 +5,8 @@ from threading import Lock
 
 import numba
 import numpy as np
-from threadpoolctl import threadpool_limits
 
-from cdp.threads import in_ranges
+from cdp.threads import in_ranges, one_blas_thread
 
 _ROWS, _COLUMNS = 512, 1024  # of a tile
 
@@ -58,7 +57,7 @@ def for_each_tile(vectors: np.ndarray, work: Callable[[np.ndarray, int, int], No
         for first in range(start, len(vectors), _COLUMNS):
             work(vectors[start:stop] @ vectors[first : first + _COLUMNS].T, start, first)
 
-    with threadpool_limits(1, "blas"):
+    with one_blas_thread():
         in_ranges(multiply, len(vectors), size=_ROWS)
 
 

@@ -1,9 +1,8 @@
 """Where k-means starts from."""
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
-from cdp.threads import in_ranges
+from cdp.threads import in_ranges, one_blas_thread
 
 _BLOCK = 16384  # vectors a task
 
@@ -35,7 +34,7 @@ def greedy_k_means_plus_plus(vectors: np.ndarray, n_clusters: int, *, seed: int)
     chosen[0] = generator.integers(n)
     distances = np.full((n, 1), np.inf, np.float32)  # squared, to the nearest centroid if a candidate becomes one
     candidates, best = chosen[:1], 0
-    with threadpool_limits(1, "blas"):
+    with one_blas_thread():
         for c in range(n_clusters):
             if c > 0:
                 candidates = _drawn(distances[:, best], trials, generator)

@@ -4,13 +4,13 @@ import numpy as np
 from scipy.sparse import csr_array, diags_array
 from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import eigsh
-from threadpoolctl import threadpool_limits
 
 from cdp.baselines.graph import similarity_graph
 from cdp.baselines.kmeans import lloyd
 from cdp.baselines.seeding import check_n_clusters
 from cdp.components import number_by_appearance
 from cdp.neighbors import Neighbors
+from cdp.threads import one_blas_thread
 
 _DENSE = 3  # a component with fewer samples than so many times the eigenvectors wanted gets the dense solver
 _TOLERANCE = 1e-3  # relative, of the eigenvalues
@@ -80,7 +80,7 @@ def _leading(similarity: csr_array, count: int, seed: int) -> tuple[np.ndarray, 
     n = similarity.shape[0]
     scale = diags_array(similarity.sum(axis=1, dtype=np.float64) ** -0.5)
     matrix = (scale @ similarity @ scale).astype(np.float32)
-    with threadpool_limits(1, "blas"):
+    with one_blas_thread():
         if n < _DENSE * count:
             values, vectors = np.linalg.eigh(matrix.toarray())
         else:

@@ -10,7 +10,6 @@ from typing import Any
 
 import numba
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from cdp.devices import choose_device
 from cdp.knn import cells, exact, faiss, nmslib
@@ -18,7 +17,7 @@ from cdp.knn.proposal import Proposal
 from cdp.knn.recall import RecallSample
 from cdp.knn.vectors import METRICS, Vectors
 from cdp.neighbors import Neighbors
-from cdp.threads import in_ranges, limit_threads
+from cdp.threads import in_ranges, limit_threads, one_blas_thread
 
 _BACKENDS = {"cells": cells.search, "exact": exact.search, "faiss": faiss.search, "nmslib": nmslib.search}
 _ABLE = {"l1": ("exact", "nmslib")}  # by metric; of the others, all backends are
@@ -87,7 +86,7 @@ def knn_graph(
         raise ValueError(f"settings are by backend ({', '.join(_BACKENDS)}), not for {', '.join(sorted(unknown))}")
     if metric in _ABLE and backend not in ("auto", *_ABLE[metric]):
         raise ValueError(f"backend {backend} cannot do metric {metric}; choose {' or '.join(_ABLE[metric])}")
-    with limit_threads(threads), threadpool_limits(1, "blas"):
+    with limit_threads(threads), one_blas_thread():
         vectors = Vectors(features, metric)
         device = "cpu" if metric == "l1" else choose_device(device)
         if backend == "auto":
@@ -123,13 +122,12 @@ def _ordered(proposal: Proposal, k: int, vectors: Vectors, recall: float) -> Nei
     """Rows as DESIGN 4.1 defines them, from proposed neighbours in any order (-1: none)."""
     idx = np.full((len(proposal.samples), k), -1, np.int32)
     dist = np.full(idx.shape, np.inf, np.float32)
-    squares = np.empty(len(idx))
-    in_ranges(lambda start, stop: _squares(proposal.vectors[start:stop], squares[start:stop]), len(idx), size=_BLOCK)
-
-    metric = METRICS.index(vectors.metric)
+    arranged, metric, squares = proposal.points.vectors, METRICS.index(vectors.metric), np.empty(len(idx))
+    in_ranges(lambda start, stop: _squares(arranged[start:stop], squares[start:stop]), len(idx), size=_BLOCK)
 
     def order(start: int, stop: int) -> None:
-        _order_rows(start, stop, *proposal, squares, metric, vectors.scale, idx, dist)
+        candidates = proposal.samples, proposal.candidates
+        _order_rows(start, stop, arranged, *candidates, squares, metric, vectors.scale, idx, dist)
 
     in_ranges(order, len(idx), size=_BLOCK)
     return Neighbors(idx, dist, recall)

@@ -37,49 +37,56 @@ class Best(NamedTuple):
         return Best(self.scores.copy(), self.found.copy())
 
 
-@numba.njit(nogil=True, cache=True)
-def open_heap(scores, found):  # type: ignore[no-untyped-def]
-    """Turn a row of the best into a heap, the worst at its root; better ones can then be offered."""
-    scores[:] = scores[::-1].copy()
-    found[:] = found[::-1].copy()
+# Heaps are rows of whole arrays: views of rows would cost threads more than what is done with them.
 
 
 @numba.njit(nogil=True, cache=True)
-def offer(score, position, scores, found):  # type: ignore[no-untyped-def]
+def open_heap(scores, found, row):  # type: ignore[no-untyped-def]
+    """Turn a row of the best into a heap, the worst first; better ones can then be offered."""
+    last = scores.shape[1] - 1
+    for t in range((last + 1) // 2):
+        scores[row, t], scores[row, last - t] = scores[row, last - t], scores[row, t]
+        found[row, t], found[row, last - t] = found[row, last - t], found[row, t]
+
+
+@numba.njit(nogil=True, cache=True)
+def offer(score, position, scores, found, row):  # type: ignore[no-untyped-def]
     """Replace the worst of a heap by what must be better."""
-    _sift(score, position, scores, found, len(scores))
+    _sift(score, position, scores, found, row, scores.shape[1])
 
 
 @numba.njit(nogil=True, cache=True)
-def holds(found, position):  # type: ignore[no-untyped-def]
-    """Whether a position is among those found."""
+def holds(found, row, width, position):  # type: ignore[no-untyped-def]
+    """Whether a position is among the first `width` found."""
     count = np.int32(0)
-    for t in range(len(found)):
-        count += np.int32(found[t] == position)
+    for t in range(width):
+        count += np.int32(found[row, t] == position)
     return count > 0
 
 
 @numba.njit(nogil=True, cache=True)
-def close_heap(scores, found):  # type: ignore[no-untyped-def]
+def close_heap(scores, found, row):  # type: ignore[no-untyped-def]
     """Turn a heap into a row of the best again, best first."""
-    for size in range(len(scores) - 1, 0, -1):
-        score, position = scores[size], found[size]
-        scores[size], found[size] = scores[0], found[0]
-        _sift(score, position, scores, found, size)
+    for size in range(scores.shape[1] - 1, 0, -1):
+        score, position = scores[row, size], found[row, size]
+        scores[row, size], found[row, size] = scores[row, 0], found[row, 0]
+        _sift(score, position, scores, found, row, size)
 
 
 @numba.njit(nogil=True, cache=True)
-def _sift(score, position, scores, found, size):  # type: ignore[no-untyped-def]
+def _sift(score, position, scores, found, row, size):  # type: ignore[no-untyped-def]
     """Put an entry in the root's place among the first `size`."""
     node, child = 0, 1
     while child < size:
-        if child + 1 < size and _is_worse(scores[child + 1], found[child + 1], scores[child], found[child]):
+        if child + 1 < size and _is_worse(
+            scores[row, child + 1], found[row, child + 1], scores[row, child], found[row, child]
+        ):
             child += 1
-        if not _is_worse(scores[child], found[child], score, position):
+        if not _is_worse(scores[row, child], found[row, child], score, position):
             break
-        scores[node], found[node] = scores[child], found[child]
+        scores[row, node], found[row, node] = scores[row, child], found[row, child]
         node, child = child, 2 * child + 1
-    scores[node], found[node] = score, position
+    scores[row, node], found[row, node] = score, position
 
 
 @numba.njit(nogil=True, cache=True)

@@ -12,17 +12,17 @@ from collections.abc import Iterator
 import numpy as np
 
 from cdp.knn.best import Best
-from cdp.knn.exact import BLOCK, SPARE
-from cdp.knn.points import Points, principal_axes
+from cdp.knn.exact import SPARE
+from cdp.knn.points import Axes, Points, principal_axes
 from cdp.knn.proposal import Proposal
 from cdp.knn.quantizer import Quantizer, train, training_size
 from cdp.knn.refine import refine
-from cdp.knn.scan import Cells, scan
+from cdp.knn.scan import Cells, nearest, scan
 from cdp.knn.vectors import Vectors
 from cdp.knn.widen import Outline, Reach, widen
 
 _COARSE = 62  # principal axes that the quantiser looks at
-_WITHIN = (0.37, 0.415, 0.465, 0.52, 0.585, 0.655, 0.73, 0.82, 0.92, 1.05)  # of `widen`, by proposal
+_WITHIN = (0.4, 0.45, 0.5, 0.56, 0.63, 0.7, 0.78, 0.87, 0.97)  # of `widen`, by proposal
 
 
 def search(
@@ -74,18 +74,17 @@ def search(
     for within in _WITHIN:
         reach = widen(cells, outline, best, reach, k=k, within=within, device=device)
         refined, best = best, refine(points, best, refined, k=k, home=home, probes=probed)
-        yield Proposal(points.vectors, samples, best.found)
-    scan(points, Cells.one(points), best, device=device, block=BLOCK)
-    yield Proposal(points.vectors, samples, best.found)
+        yield Proposal(points, samples, best.found)
+    yield Proposal(points, samples, nearest(points, points, k + SPARE, device=device).found)
 
 
-def _trained(vectors: Vectors, n_cells: int, seed: int, device: str) -> tuple[np.ndarray | None, Quantizer]:
-    """Axes of the heads, and a quantiser of these."""
+def _trained(vectors: Vectors, n_cells: int, seed: int, device: str) -> tuple[Axes | None, Quantizer]:
+    """Axes, and a quantiser of the heads along these."""
     generator = np.random.default_rng(seed)
     sample = vectors.take(np.sort(generator.permutation(len(vectors))[: training_size(n_cells)]))
     axes = principal_axes(sample)
     return axes, train(_heads(sample, axes), n_cells, generator=generator, device=device)
 
 
-def _heads(vectors: np.ndarray, axes: np.ndarray | None) -> np.ndarray:
-    return vectors if axes is None else vectors @ axes[:, :_COARSE]
+def _heads(vectors: np.ndarray, axes: Axes | None) -> np.ndarray:
+    return vectors if axes is None else vectors @ axes.heads[:, :_COARSE]

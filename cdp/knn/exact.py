@@ -4,14 +4,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from cdp.knn.best import Best
-from cdp.knn.points import Points, principal_axes
+from cdp.knn.points import Points
 from cdp.knn.proposal import Proposal
-from cdp.knn.scan import Cells, scan
+from cdp.knn.scan import nearest
 from cdp.knn.vectors import Vectors
 
 SPARE = 4  # neighbours beyond k, so that near-ties are settled by exact distances
-BLOCK = 512  # queries that a thread compares with all vectors at a time
 
 
 def search(vectors: Vectors, *, k: int, device: str, seed: int) -> Iterator[Proposal]:
@@ -30,16 +28,6 @@ def search(vectors: Vectors, *, k: int, device: str, seed: int) -> Iterator[Prop
     Proposal
         The k + 4 nearest (all, where there are fewer); lower indices win ties.
     """
-    arranged = vectors.arranged()
-    found = nearest(arranged, arranged, k + SPARE, manhattan=vectors.metric == "l1", device=device).found
-    yield Proposal(arranged, np.arange(len(vectors)), found)
-
-
-def nearest(queries: np.ndarray, vectors: np.ndarray, width: int, *, manhattan: bool, device: str) -> Best:
-    """The `width` vectors (n, dim) nearest to each query (m, dim), best first; as many as there are, if fewer."""
-    best = Best.none(len(queries), min(width, len(vectors)))
-    axes = principal_axes(vectors)
-    points = Points.of(vectors, axes)
-    sources = points if queries is vectors else Points.of(queries, axes)
-    scan(sources, Cells.one(points), best, manhattan=manhattan, device=device, block=BLOCK)
-    return best
+    points = Points.along_own_axes(vectors.arranged())
+    found = nearest(points, points, k + SPARE, manhattan=vectors.metric == "l1", device=device).found
+    yield Proposal(points, np.arange(len(vectors)), found)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from cdp.knn.exact import SPARE
+from cdp.knn.points import Points
 from cdp.knn.proposal import Proposal
 from cdp.knn.vectors import Vectors
 from cdp.threads import usable_threads
@@ -38,7 +39,8 @@ def search(
     import faiss
 
     faiss.omp_set_num_threads(usable_threads())
-    arranged = vectors.arranged()
+    points = Points.along_own_axes(vectors.arranged())
+    arranged = points.vectors
     cells = min(cells, max(1, len(vectors) // 39))
     index = faiss.IndexIVFFlat(
         faiss.IndexFlat(arranged.shape[1], _metric(vectors)), arranged.shape[1], cells, _metric(vectors)
@@ -51,7 +53,7 @@ def search(
         found = np.empty((len(vectors), min(k + SPARE, len(vectors))), np.int32)
         for start in range(0, len(vectors), _BLOCK):
             found[start : start + _BLOCK] = index.search(arranged[start : start + _BLOCK], found.shape[1])[1]
-        yield Proposal(arranged, np.arange(len(vectors)), found)
+        yield Proposal(points, np.arange(len(vectors)), found)
         if index.nprobe == cells:
             return
         index.nprobe = min(2 * index.nprobe, cells)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from cdp.knn.points import Points
 from cdp.knn.proposal import Proposal
 from cdp.knn.vectors import Vectors
 from cdp.threads import usable_threads
@@ -43,7 +44,8 @@ def search(
     """
     import nmslib
 
-    arranged = vectors.arranged()
+    points = Points.along_own_axes(vectors.arranged())
+    arranged = points.vectors
     index = nmslib.init(method="hnsw", space=_SPACES[vectors.metric])
     index.addDataPointBatch(arranged)
     index.createIndex({"M": M, "efConstruction": ef_construction, "post": post, "indexThreadQty": usable_threads()})
@@ -52,4 +54,4 @@ def search(
         found = np.full((len(vectors), k), -1, np.int32)
         for i, (neighbors, _) in enumerate(index.knnQueryBatch(arranged, k=k, num_threads=usable_threads())):
             found[i, : len(neighbors)] = neighbors
-        yield Proposal(arranged, np.arange(len(vectors)), found)
+        yield Proposal(points, np.arange(len(vectors)), found)

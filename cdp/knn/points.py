@@ -1,11 +1,12 @@
-"""Vectors with their heads: few coordinates that bound their products.
+"""Vectors with their heads and necks: few coordinates that bound their products.
 
 Most of the squared length of embeddings lies in few directions. In an orthonormal basis of these, a vector x has a
 short head h and, orthogonal to it, a tail of length t; with the Cauchy-Schwarz inequality,
 
     x·y = h(x)·h(y) + tail(x)·tail(y) <= h(x)·h(y) + t(x) t(y),
 
-so that a product of short vectors tells which distances, |x - y|² = |x|² + |y|² - 2 x·y, need not be computed. Tails
+so that a product of short vectors tells which distances, |x - y|² = |x|² + |y|² - 2 x·y, need not be computed. Of what
+it does not rule out, most is ruled out by some more coordinates, the neck, and a shorter tail. Tails
 are taken a little longer than they are, by what rounding may cost.
 """
 
@@ -17,49 +18,68 @@ from cdp.threads import in_ranges
 
 _BLOCK = 4096
 _SHARE = 0.85  # of the squared lengths, that heads hold
-_WIDTHS = (30, 62, 126, 254)
+_WIDTHS = (30, 62, 94, 126, 190, 254)  # of heads
+_NECK = 63
 _ROUNDING = 1e-6  # of a squared length
 _ITERATIONS = 3  # of the subspace
 _SAMPLES = 4096  # vectors, about, from which axes are found
 
 
+class Axes(NamedTuple):
+    """Orthonormal directions: of shape (dim, h) for heads, (dim, m) for necks; float32."""
+
+    heads: np.ndarray
+    necks: np.ndarray
+
+
 class Points(NamedTuple):
-    """Vectors and their heads.
+    """Vectors, their heads and their necks.
 
     Attributes
     ----------
     vectors : ndarray of shape (n, dim), float32
     heads : ndarray of shape (n, h + 2), float32
         Head, length of the tail, and minus half the squared length.
+    necks : ndarray of shape (n, m + 1), float32
+        Neck, and length of the tail behind it.
     """
 
     vectors: np.ndarray
     heads: np.ndarray
+    necks: np.ndarray
 
     @classmethod
-    def of(cls, vectors: np.ndarray, axes: np.ndarray | None = None) -> "Points":
-        """Points with the heads that axes (see `principal_axes`) make; by default whole vectors."""
-        heads = np.empty((len(vectors), 2 + (vectors if axes is None else axes).shape[1]), np.float32)
+    def of(cls, vectors: np.ndarray, axes: Axes | None = None) -> "Points":
+        """Points with heads and necks along axes (see `principal_axes`); by default heads are whole vectors."""
+        heads = np.empty((len(vectors), 2 + (vectors if axes is None else axes.heads).shape[1]), np.float32)
+        necks = np.empty((len(vectors), 1 + (0 if axes is None else axes.necks.shape[1])), np.float32)
 
         def task(start: int, stop: int) -> None:
             part = vectors[start:stop]
-            head = part if axes is None else part @ axes
-            squares = np.einsum("ij,ij->i", part, part)
-            tails = np.maximum(0, squares - np.einsum("ij,ij->i", head, head)) + _ROUNDING * squares
+            head, neck = (part, part[:, :0]) if axes is None else (part @ axes.heads, part @ axes.necks)
+            squares = _squares(part)
+            behind_head = squares - _squares(head)
             heads[start:stop, :-2] = head
-            heads[start:stop, -2] = np.sqrt(tails)
+            heads[start:stop, -2] = np.sqrt(np.maximum(0, behind_head) + _ROUNDING * squares)
             heads[start:stop, -1] = -squares / 2
+            necks[start:stop, :-1] = neck
+            necks[start:stop, -1] = np.sqrt(np.maximum(0, behind_head - _squares(neck)) + _ROUNDING * squares)
 
         in_ranges(task, len(vectors), size=_BLOCK)
-        return cls(vectors, heads)
+        return cls(vectors, heads, necks)
+
+    @classmethod
+    def along_own_axes(cls, vectors: np.ndarray) -> "Points":
+        """Points with heads and necks along the principal axes of the vectors."""
+        return cls.of(vectors, principal_axes(vectors))
 
     def take(self, rows: slice | np.ndarray) -> "Points":
         """Some of the points."""
-        return Points(self.vectors[rows], self.heads[rows])
+        return Points(self.vectors[rows], self.heads[rows], self.necks[rows])
 
 
-def principal_axes(vectors: np.ndarray) -> np.ndarray | None:
-    """Few orthonormal directions that hold most of the squared lengths, by subspace iteration.
+def principal_axes(vectors: np.ndarray) -> Axes | None:
+    """Few directions that hold most of the squared lengths, and those that hold most of the rest (subspace iteration).
 
     Parameters
     ----------
@@ -68,19 +88,24 @@ def principal_axes(vectors: np.ndarray) -> np.ndarray | None:
 
     Returns
     -------
-    ndarray of shape (dim, h), float32, or None
-        None if there are no such, or if they would be more than half of the dimensions.
+    Axes or None
+        None if there are no such, or if those of heads would be more than half of the dimensions.
     """
     sample = vectors[:: max(1, len(vectors) // _SAMPLES)]
     dim = sample.shape[1]
-    width = min(max(_WIDTHS), dim)
+    width = min(max(_WIDTHS) + _NECK, dim)
     axes = np.linalg.qr(np.random.default_rng(0).standard_normal((dim, width)))[0].astype(np.float32)
     for _ in range(_ITERATIONS):
         axes = np.linalg.qr(sample.T @ (sample @ axes))[0]
     coordinates = sample @ axes
     squares, rotation = np.linalg.eigh(coordinates.T @ coordinates)
+    axes = axes @ rotation[:, ::-1]
     shares = np.cumsum(squares[::-1]) / max(np.einsum("ij,ij->", sample, sample), 1e-30)
     for h in _WIDTHS:
         if 2 * h <= dim and shares[h - 1] >= _SHARE:
-            return np.ascontiguousarray(axes @ rotation[:, ::-1][:, :h])
+            return Axes(np.ascontiguousarray(axes[:, :h]), np.ascontiguousarray(axes[:, h : h + _NECK]))
     return None
+
+
+def _squares(vectors: np.ndarray) -> np.ndarray:
+    return np.einsum("ij,ij->i", vectors, vectors)

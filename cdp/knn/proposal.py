@@ -4,20 +4,22 @@ from typing import NamedTuple
 
 import numpy as np
 
+from cdp.knn.points import Points
+
 
 class Proposal(NamedTuple):
     """Candidates for every sample, in an arrangement of the samples that suits the backend.
 
     Attributes
     ----------
-    vectors : ndarray of shape (n_samples, dim), float32
-        The samples' vectors, arranged.
+    points : Points
+        The samples, arranged.
     samples : ndarray of shape (n_samples,), int64
         Which sample each of them is.
     candidates : ndarray of shape (n_samples, width), int
-        Positions in `vectors` of different vectors, in any order; -1 for none. May hold the vector itself.
+        Positions in `points` of different points, in any order; -1 for none. May hold the sample itself.
     """
 
-    vectors: np.ndarray
+    points: Points
     samples: np.ndarray
     candidates: np.ndarray

@@ -7,7 +7,7 @@ import numpy as np
 
 from cdp.knn.best import Best
 from cdp.knn.points import Points
-from cdp.knn.scan import Cells, scan
+from cdp.knn.scan import Cells, nearest, scan
 
 _ITERATIONS = 5  # of Lloyd's algorithm
 _SAMPLES = 16  # a cell, to train on
@@ -18,7 +18,7 @@ _BLOCK = 4096  # vectors a thread takes at a time
 class Quantizer(NamedTuple):
     """Centroids of cells, in groups around centroids of their own."""
 
-    groups: Cells  # one cell of all the groups' centroids
+    groups: Points  # their centroids
     centroids: Cells  # those of the cells, by group
 
     def __len__(self) -> int:
@@ -32,11 +32,11 @@ class Quantizer(NamedTuple):
         ndarray of shape (n_vectors, count), int32
             Nearest first; -1 where those groups have fewer.
         """
-        all_groups = len(self.groups.points.vectors)
+        all_groups = len(self.groups.vectors)
         n_groups = all_groups if count == len(self) else min(max(count, 8), all_groups)
         queries = Points.of(vectors)
         best = Best.none(len(vectors), count)
-        groups = _nearest(queries, self.groups, n_groups, device)
+        groups = nearest(queries, self.groups, n_groups, device=device, block=_BLOCK).found
         scan(queries, self.centroids, best, probes=groups, device=device, block=_BLOCK)
         return best.found
 
@@ -51,8 +51,8 @@ def train(sample: np.ndarray, n_cells: int, *, generator: np.random.Generator, d
     """
     n_groups = max(1, round(n_cells**0.5))
     few = sample[generator.permutation(len(sample))[: n_groups * _GROUP_SAMPLES]]
-    groups = Cells.one(Points.of(_k_means(few, n_groups, generator, device)))
-    group_of = _nearest(Points.of(sample), groups, 1, device)[:, 0]
+    groups = Points.of(_k_means(few, n_groups, generator, device))
+    group_of = _nearest_of(groups, Points.of(sample), device)
     centroids = np.vstack(
         [
             _k_means(members, max(1, round(len(members) * n_cells / len(sample))), generator, "cpu")
@@ -71,24 +71,23 @@ def training_size(n_cells: int) -> int:
     return n_cells * _SAMPLES
 
 
-def _grouped(groups: Cells, centroids: np.ndarray, device: str) -> Quantizer:
-    group_of = _nearest(Points.of(centroids), groups, 1, device)[:, 0]
+def _grouped(groups: Points, centroids: np.ndarray, device: str) -> Quantizer:
+    group_of = _nearest_of(groups, Points.of(centroids), device)
     order = np.argsort(group_of, kind="stable")
-    starts = np.searchsorted(group_of[order], np.arange(len(groups.points.vectors) + 1))
+    starts = np.searchsorted(group_of[order], np.arange(len(groups.vectors) + 1))
     return Quantizer(groups, Cells(Points.of(centroids[order]), starts))
 
 
 def _k_means(vectors: np.ndarray, n_clusters: int, generator: np.random.Generator, device: str) -> np.ndarray:
     centroids, points = vectors[generator.permutation(len(vectors))[:n_clusters]], Points.of(vectors)
     for _ in range(_ITERATIONS):
-        _move_to_means(centroids, vectors, _nearest(points, Cells.one(Points.of(centroids)), 1, device)[:, 0])
+        _move_to_means(centroids, vectors, _nearest_of(Points.of(centroids), points, device))
     return centroids
 
 
-def _nearest(queries: Points, centroids: Cells, count: int, device: str) -> np.ndarray:
-    best = Best.none(len(queries.vectors), count)
-    scan(queries, centroids, best, device=device, block=_BLOCK)
-    return best.found
+def _nearest_of(centroids: Points, points: Points, device: str) -> np.ndarray:
+    """The nearest centroid of each point."""
+    return nearest(points, centroids, 1, device=device, block=_BLOCK).found[:, 0]
 
 
 @numba.njit(cache=True)

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from cdp.knn.exact import nearest
 from cdp.knn.proposal import Proposal
+from cdp.knn.scan import nearest
 from cdp.knn.vectors import Vectors
 
 _SAMPLES = 1000
@@ -40,15 +40,10 @@ class RecallSample:
         position[proposal.samples] = np.arange(len(position))
         rows = position[self.samples]
         if self.last is None:
-            best = nearest(
-                proposal.vectors[rows],
-                proposal.vectors,
-                self.k,
-                manhattan=self.manhattan,
-                device=self.device,
-            )
+            points = proposal.points
+            best = nearest(points.take(rows), points, self.k, manhattan=self.manhattan, device=self.device)
             self.last = best.scores[:, -1]
-        hits = self._hits(proposal.vectors, rows, proposal.candidates[rows])
+        hits = self._hits(proposal.points.vectors, rows, proposal.candidates[rows])
         shares = np.minimum(hits, self.k - 1) / (self.k - 1)
         return float(shares.mean()), float(shares.std() / len(shares) ** 0.5)
 

@@ -5,7 +5,7 @@ import numpy as np
 
 from cdp.knn.best import Best, close_heap, holds, offer, open_heap
 from cdp.knn.points import Points
-from cdp.knn.scan import closeness, head_product
+from cdp.knn.scan import closeness, product
 from cdp.threads import in_ranges
 
 _BLOCK = 4096  # samples a task
@@ -43,7 +43,7 @@ def refine(points: Points, best: Best, before: Best, *, k: int, home: np.ndarray
 
     def task(start: int, stop: int) -> None:
         links = is_new, starts, listed_by, listed_new, best.found
-        _refine(start, stop, *points, home, probes, *links, *refined)
+        _refine(start, stop, points, home, probes, *links, *refined)
 
     in_ranges(task, len(home), size=_BLOCK)
     return refined
@@ -55,7 +55,7 @@ def _find_new(start, stop, found, before, is_new):  # type: ignore[no-untyped-de
     k = is_new.shape[1]
     for i in range(start, stop):
         for t in range(k):
-            is_new[i, t] = not holds(before[i, :k], found[i, t])
+            is_new[i, t] = not holds(before, i, k, found[i, t])
 
 
 @numba.njit(nogil=True, cache=True)
@@ -83,39 +83,45 @@ def _listed_by(found, is_new):  # type: ignore[no-untyped-def]
 
 @numba.njit(nogil=True, cache=True)
 def _refine(  # type: ignore[no-untyped-def]
-    first, last, vectors, heads, home, probes, is_new, starts, listed_by, listed_new, found, new_scores, new_found
+    first, last, members, home, probes, is_new, starts, listed_by, listed_new, found, new_scores, new_found
 ):
+    vectors, heads, necks = members
     k = is_new.shape[1]
+    head = np.ones((1, heads.shape[1]), np.float32)
     seen_by = np.full(len(home), -1, np.int32)
     probed_by = np.full(max(home.max(), probes.max()) + 1, -1, np.int32)
     for i in range(first, last):
         seen_by[i] = i
-        for j in found[i]:
-            if j >= 0:
-                seen_by[j] = i
-        for cell in probes[i]:
-            if cell >= 0:
-                probed_by[cell] = i
-        head = heads[i].copy()
-        head[-1] = 1
-        vector, bests, positions = vectors[i], new_scores[i], new_found[i]
-        open_heap(bests, positions)
-        reverse = slice(starts[i], min(starts[i + 1], starts[i] + _MIDDLES))
-        for middles, middles_new in ((found[i, :k], is_new[i]), (listed_by[reverse], listed_new[reverse])):
-            for m in range(len(middles)):
-                middle = middles[m]
-                if middle < 0:
+        for t in range(found.shape[1]):
+            if found[i, t] >= 0:
+                seen_by[found[i, t]] = i
+        for t in range(probes.shape[1]):
+            if probes[i, t] >= 0:
+                probed_by[probes[i, t]] = i
+        half_square = -heads[i, -1]
+        for d in range(heads.shape[1] - 1):
+            head[0, d] = heads[i, d]
+        open_heap(new_scores, new_found, i)
+        listing = min(starts[i + 1] - starts[i], _MIDDLES)
+        for m in range(k + listing):
+            middle = found[i, m] if m < k else listed_by[starts[i] + m - k]
+            middle_is_new = is_new[i, m] if m < k else listed_new[starts[i] + m - k]
+            if middle < 0:
+                continue
+            for t in range(k):
+                j = found[middle, t]
+                if j < 0:
                     break
-                for t in range(k):
-                    j = found[middle, t]
-                    if j < 0:
-                        break
-                    if not (middles_new[m] or is_new[middle, t]) or seen_by[j] == i or probed_by[home[j]] == i:
-                        continue
-                    seen_by[j] = i
-                    if head_product(head, heads, j) <= bests[0] - heads[i, -1]:
-                        continue
-                    score = closeness(vector, vectors, j)
-                    if score > bests[0]:
-                        offer(score, j, bests, positions)
-        close_heap(bests, positions)
+                if not (middle_is_new or is_new[middle, t]) or seen_by[j] == i or probed_by[home[j]] == i:
+                    continue
+                seen_by[j] = i
+                bound = product(head, 0, heads, j)
+                if bound <= new_scores[i, 0] + half_square:
+                    continue
+                bound += product(necks, i, necks, j) - heads[i, -2] * heads[j, -2]
+                if bound <= new_scores[i, 0] + half_square:
+                    continue
+                score = closeness(vectors, i, vectors, j)
+                if score > new_scores[i, 0]:
+                    offer(score, j, new_scores, new_found, i)
+        close_heap(new_scores, new_found, i)

@@ -58,7 +58,7 @@ def scan(
     best : Best
         Updated in place.
     probes : ndarray of shape (n_queries, p), int32, optional
-        Different cells in each row, -1 for none; default the first cell.
+        Different cells in each row, the most promising first, -1 for none; default the first cell.
     manhattan : bool
         Score by the negative sum of absolute differences; on the CPU only.
     device : {"cpu", "cuda"}
@@ -74,10 +74,26 @@ def scan(
 
     def task(start: int, stop: int) -> None:
         part = slice(start, stop)
-        lists = _rows_by_cell(probes[part], len(cells.starts) - 1)
-        scan_lists(queries.take(part), cells, best.take(part), lists, manhattan=manhattan, device=device)
+        for some in (probes[part, :1], probes[part, 1:]):  # after the first cell, few members of others are better
+            lists = _rows_by_cell(some, len(cells.starts) - 1)
+            scan_lists(queries.take(part), cells, best.take(part), lists, manhattan=manhattan, device=device)
 
     in_ranges(task, len(probes), size=block if device == "cpu" else len(probes))
+
+
+def nearest(
+    queries: Points,
+    points: Points,
+    width: int,
+    *,
+    manhattan: bool = False,
+    device: str = "cpu",
+    block: int = 512,
+) -> Best:
+    """The `width` points (as many as there are, if fewer) nearest to each query; for the options see `scan`."""
+    best = Best.none(len(queries.vectors), min(width, len(points.vectors)))
+    scan(queries, Cells.one(points), best, manhattan=manhattan, device=device, block=block)
+    return best
 
 
 def scan_lists(
@@ -98,10 +114,10 @@ def scan_lists(
 
 @numba.njit(nogil=True, cache=True)
 def _scan(  # type: ignore[no-untyped-def]
-    queries, query_heads, vectors, heads, starts, scores, found, rows, ends, manhattan
+    queries, query_heads, query_necks, vectors, heads, necks, starts, scores, found, rows, ends, manhattan
 ):
     for row in range(len(scores)):
-        open_heap(scores[row], found[row])
+        open_heap(scores, found, row)
     for cell in range(len(starts) - 1):
         first = ends[cell - 1] if cell else 0
         if first == ends[cell] or starts[cell] == starts[cell + 1]:
@@ -118,37 +134,44 @@ def _scan(  # type: ignore[no-untyped-def]
                     _offer_scores(tile, some, start, scores, found)
                 else:
                     tile = np.dot(here, heads[start:stop].T)
-                    _offer_bounded(tile, some, start, queries, query_heads, vectors, scores, found)
+                    sources, members = (queries, query_heads, query_necks), (vectors, heads, necks)
+                    _offer_bounded(tile, some, start, sources, members, scores, found)
     for row in range(len(scores)):
-        close_heap(scores[row], found[row])
+        close_heap(scores, found, row)
 
 
 @numba.njit(nogil=True, cache=True)
-def _offer_bounded(bounds, rows, start, queries, heads, vectors, scores, found):  # type: ignore[no-untyped-def]
-    """Offer to rows those of the vectors from `start` on that are better, as bounds of q·x - |x|²/2 let expect."""
+def _offer_bounded(bounds, rows, start, sources, members, scores, found):  # type: ignore[no-untyped-def]
+    """Offer to rows those of the members from `start` on that are better, as bounds of q·x - |x|²/2 let expect."""
+    queries, query_heads, query_necks = sources
+    vectors, heads, necks = members
     for r in range(len(rows)):
         row = rows[r]
-        query, bests, positions = queries[row], scores[row], found[row]
-        half_square = -heads[row, -1]
+        half_square = -query_heads[row, -1]
         for left in range(0, bounds.shape[1], _CHUNK):
             right = min(left + _CHUNK, bounds.shape[1])
-            if not _any_above(bounds, r, left, right, bests[0] + half_square):
+            if not _any_above(bounds, r, left, right, scores[row, 0] + half_square):
                 continue
             for c in range(left, right):
-                if bounds[r, c] > bests[0] + half_square:
-                    score = closeness(query, vectors, start + c)
-                    if score > bests[0] and not holds(positions, start + c):
-                        offer(score, start + c, bests, positions)
+                j = start + c
+                if bounds[r, c] <= scores[row, 0] + half_square:
+                    continue
+                closer = bounds[r, c] - query_heads[row, -2] * heads[j, -2] + product(query_necks, row, necks, j)
+                if closer <= scores[row, 0] + half_square:
+                    continue
+                score = closeness(queries, row, vectors, j)
+                if score > scores[row, 0] and not holds(found, row, found.shape[1], j):
+                    offer(score, j, scores, found, row)
 
 
 @numba.njit(nogil=True, cache=True)
 def _offer_scores(tile, rows, start, scores, found):  # type: ignore[no-untyped-def]
     """Offer to rows those of the vectors from `start` on whose scores are better."""
     for r in range(len(rows)):
-        bests, positions = scores[rows[r]], found[rows[r]]
+        row = rows[r]
         for c in range(tile.shape[1]):
-            if tile[r, c] > bests[0] and not holds(positions, start + c):
-                offer(tile[r, c], start + c, bests, positions)
+            if tile[r, c] > scores[row, 0] and not holds(found, row, found.shape[1], start + c):
+                offer(tile[r, c], start + c, scores, found, row)
 
 
 @numba.njit(nogil=True, cache=True)
@@ -160,21 +183,21 @@ def _any_above(bounds, r, left, right, least):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(nogil=True, cache=True, fastmath=True)
-def closeness(query, vectors, j):  # type: ignore[no-untyped-def]
-    """The score of the j-th vector: minus half its squared distance, from differences, which lose no digits."""
+def closeness(queries, i, vectors, j):  # type: ignore[no-untyped-def]
+    """The score of the j-th vector for the i-th query: minus half the squared distance, which loses no digits."""
     total = np.float32(0)
-    for d in range(len(query)):
-        difference = query[d] - vectors[j, d]
+    for d in range(queries.shape[1]):
+        difference = queries[i, d] - vectors[j, d]
         total += difference * difference
     return -total / np.float32(2)
 
 
 @numba.njit(nogil=True, cache=True, fastmath=True)
-def head_product(head, heads, j):  # type: ignore[no-untyped-def]
-    """The product of a query's head (see `_scan`) with the j-th vector's."""
+def product(queries, i, vectors, j):  # type: ignore[no-untyped-def]
+    """The product of the i-th query with the j-th vector."""
     total = np.float32(0)
-    for d in range(len(head)):
-        total += head[d] * heads[j, d]
+    for d in range(queries.shape[1]):
+        total += queries[i, d] * vectors[j, d]
     return total
 
 

@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 
 import numba
 import numpy as np
@@ -63,6 +65,21 @@ def test_error_in_a_range_is_raised():
 
     with pytest.raises(RuntimeError, match="at 0"):
         in_ranges(fail, 5, size=2)
+
+
+def test_one_blas_thread_holds_that_of_compiled_products_too():
+    """In a process that has not loaded it before."""
+    check = """
+import numba, numpy as np
+from threadpoolctl import threadpool_info
+from cdp.threads import one_blas_thread
+with one_blas_thread():
+    numba.njit(lambda a: np.dot(a, a))(np.eye(3))
+    blas = [library for library in threadpool_info() if library["user_api"] == "blas"]
+assert len(blas) == 2, blas
+assert all(library["num_threads"] == 1 for library in blas), blas
+"""
+    subprocess.run([sys.executable, "-c", check], check=True)
 
 
 def stages():
