@@ -17,9 +17,9 @@ include: "rules/pairs.smk"
 include: "rules/mediator.smk"
 include: "rules/propagation.smk"
 include: "rules/confidence.smk"
-include: "rules/export.smk"
 include: "rules/baselines.smk"
 include: "rules/evaluation.smk"
+include: "rules/export.smk"
 include: "rules/report.smk"
 
 
