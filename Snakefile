@@ -20,6 +20,7 @@ include: "rules/confidence.smk"
 include: "rules/baselines.smk"
 include: "rules/evaluation.smk"
 include: "rules/export.smk"
+include: "rules/contact_sheets.smk"
 include: "rules/report.smk"
 
 

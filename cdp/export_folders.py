@@ -134,7 +134,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    print(f"{options.destination}: files of {len(names) - len(missing):,} of {len(names):,} samples, a folder a cluster")
+    print(
+        f"{options.destination}: files of {len(names) - len(missing):,} of {len(names):,} samples, a folder a cluster"
+    )
     if missing:
         print(f"{len(missing):,} samples have no file and are left out, the first of them {missing[0]!r}")
     return 0

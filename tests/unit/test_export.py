@@ -16,7 +16,15 @@ from cdp.export import (
     write_training_list,
 )
 
-NASTY = ['a "quoted", name', "comma,comma", " leading and trailing ", "", "ünï/çødé 漢字 🙂", "=1+1", "tab\tvertical\x0b\u2028"]
+NASTY = [
+    'a "quoted", name',
+    "comma,comma",
+    " leading and trailing ",
+    "",
+    "ünï/çødé 漢字 🙂",
+    "=1+1",
+    "tab\tvertical\x0b\u2028",
+]
 LINES = st.text(st.characters(codec="utf-8", exclude_characters="\r\n"), max_size=20)  # what a line of list.txt can be
 
 
