@@ -1,7 +1,7 @@
 """Contact sheets: clusters as pictures, in pages that a browser opens from disk without a server.
 
-index.html (from contact_sheets.html) reads DATA/clusters.js at once and the rest when it is looked at: DATA/N.js with the
-samples of some clusters, DATA/N.webp with their pictures in one sheet, DATA/names.js to search in.
+index.html (from contact_sheets.html) reads DATA/clusters.js at once and the rest when it is looked at: DATA/N.js with
+the samples of some clusters, DATA/N.webp with their pictures in one sheet, DATA/names.js to search in.
 """
 
 import html
@@ -165,7 +165,7 @@ def _sample_columns(
 def _merge_rows(
     merges: NearMerges, names: Sequence[str], labels: np.ndarray | None, clusters: np.ndarray
 ) -> list[list[Any]]:
-    """Both clusters, the score, both samples' names, the number of pairs, whether the two samples are of one identity."""
+    """Both clusters, the score, both samples' names, the number of pairs, whether the samples are of one identity."""
     rows = []
     for ends, samples, score, count in zip(
         merges.clusters.tolist(), merges.samples.tolist(), _rounded(merges.scores), merges.counts.tolist(), strict=True

@@ -1,4 +1,4 @@
-"""Show clusters as pictures. Reads clusters, confidence, scored pairs, names, images, labels; writes a page and its data."""
+"""Show clusters as pictures. Reads clusters, confidence, scores, names, images, labels; writes a page and its data."""
 
 import logging
 
@@ -21,7 +21,7 @@ def main(snakemake):
         blanks = write_contact_sheets(
             snakemake.output.page,
             snakemake.output.data,
-            title=f"{setting.dataset}, {setting.committee}: {setting.scoring}, k {setting.k}, threshold {setting.threshold}",
+            title="{dataset}, {committee}: {scoring}, k {k}, threshold {threshold}".format(**setting),
             names=sample_names(files.names[0], len(clusters)),
             images=images,
             clusters=clusters,
