@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import select
 import shutil
 import subprocess
 import tempfile
@@ -10,6 +11,7 @@ import time
 from contextlib import contextmanager
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+SECONDS = 60  # to wait for an answer
 KEYS = {"Enter": 13, "Escape": 27, "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40}
 
 
@@ -35,6 +37,7 @@ class Page:
 
     def _next(self):
         while b"\0" not in self.rest:
+            assert select.select([self.answers], [], [], SECONDS)[0], "the browser does not answer"
             part = os.read(self.answers, 2**20)
             assert part, "the browser is gone"
             self.rest += part

@@ -78,8 +78,11 @@ CONFIG = {
     "config.yaml sweep thresholds": (set_to(["0.5", "0.9"]), {"sweep": 4, "sweeps": 1}),
     "config.yaml baselines max_seconds": (set_to(3600), baselines(12)),
     "config.yaml baselines max_mb": (set_to(16000), baselines(12)),
+    "config.yaml export min_size": (set_to(3), NOTHING),  # see test_export.py
+    "config.yaml export min_confidence": (set_to(0.5), NOTHING),
     "config.yaml fetch_emore url": (set_to("http://127.0.0.1:9/data.tar.gz"), NOTHING),
     "datasets/demo.yaml labeled": (set_to("other_labeled"), OTHER_LABELED),
+    "datasets/demo.yaml images": (set_to("other.zip"), NOTHING),  # see test_contact_sheets.py
     "datasets/demo.yaml models": (lambda models: [*models, "another"], NOTHING),
     "datasets/demo.yaml baselines kmeans n_clusters": (set_to(300), baselines(1)),
     "datasets/demo.yaml baselines minibatch_kmeans n_clusters": (set_to(300), baselines(1)),
@@ -169,14 +172,21 @@ MODULES = {
     "budget.py": baselines(12),
     "candidates.py": FROM_PAIRS,
     "components.py": FROM_PROPAGATION | baselines(12),
+    "confidence.py": NOTHING,
+    "contact_sheets.py": NOTHING,  # see test_contact_sheets.py
     "dataset.py": EVERYTHING,
     "devices.py": FROM_SEARCH,
     "estimator.py": NOTHING,
+    "evidence.py": NOTHING,
+    "export.py": NOTHING,  # see test_export.py
+    "export_folders.py": NOTHING,
     "features.py": EVERYTHING,
     "fetch.py": NOTHING,
     "files.py": EVERYTHING,
     "ground_truth.py": FROM_TRAINING
     | {"ground_truth": 1, "propagate": 3, "evaluate": 5, "evaluate_baseline": 12, "soft_propagate": 3, "sweep": 4},
+    "images.py": NOTHING,
+    "init.py": NOTHING,
     "knn/__init__.py": FROM_SEARCH,
     "knn/best.py": FROM_SEARCH,
     "knn/cells.py": FROM_SEARCH,
@@ -210,8 +220,11 @@ SCRIPTS = {
     "affinity.py": {"affinity": 2} | FROM_TRAINING,
     "baseline.py": baselines(12),
     "check_features.py": EVERYTHING,
+    "confidence.py": NOTHING,
+    "contact_sheets.py": NOTHING,
     "evaluate.py": {"evaluate": 5} | TABLE,
     "evaluate_baseline.py": {"evaluate_baseline": 12} | TABLE,
+    "export.py": NOTHING,
     "fetch_emore.py": NOTHING,
     "ground_truth.py": {"ground_truth": 1} | ONE_EXPERIMENT,
     "job.py": NOTHING,
@@ -225,6 +238,7 @@ SCRIPTS = {
     "synthetic_labels.py": NOTHING,
     "table.py": TABLE,
     "train_mediator.py": FROM_TRAINING,
+    "training_list.py": NOTHING,
     "vote.py": {"vote": 4, "propagate": 2, "evaluate": 2, "soft_propagate": 2, "sweep": 2, "sweeps": 1} | TABLE,
 }
 
