@@ -20,6 +20,7 @@ include: "rules/confidence.smk"
 include: "rules/baselines.smk"
 include: "rules/evaluation.smk"
 include: "rules/report.smk"
+include: "rules/figures.smk"
 
 
 localrules:

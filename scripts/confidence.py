@@ -1,4 +1,4 @@
-"""Confidence in clusters. Reads pairs.npz, the pairs' scores and meta.txt; writes confidence.npz (samples, clusters)."""
+"""Confidence in clusters. Reads pairs.npz, the pairs' scores and meta.txt; writes confidence.npz."""
 
 from cdp.confidence import confidence
 from cdp.files import load_array, load_arrays, save_arrays
