@@ -8,7 +8,7 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from cdp.files import atomic_path
 
@@ -16,7 +16,7 @@ Row = Mapping[str, str | None]
 
 # Okabe and Ito: Color universal design, 2008; without the yellow, which is too pale for lines
 _COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
-_DASHES = ("-", "--", "-.", ":")
+_DASHES = ("-", "--", "-.", (0, (1, 1)))
 _MARKERS = "sD^vP*Xo<>hp8dH"
 _GREY = "#595959"
 _STYLE: dict[Any, Any] = {
@@ -62,10 +62,12 @@ def _precision_recall(figure: Figure, rows: Sequence[Row]) -> None:
     low = [max(0, min(_percent(points, figure)) - 5) for figure in ("recall", "precision")]
     axes.set(xlim=(low[0], 100.5), ylim=(low[1], 100.5), xlabel="recall (%)", ylabel="precision (%)")
     for f in range(10, 100, 10):
-        precision = np.linspace(f / 2 + 0.5, 100, 200)
-        axes.plot(f * precision / (2 * precision - f), precision, color="#BDBDBD", linewidth=1, linestyle=":", zorder=0)
-        if low[1] < (edge := f / (2 - f / 100)) < 99:
-            axes.annotate(f"F {f}", (100.7, edge), color=_GREY, fontsize=10, annotation_clip=False, va="center")
+        precision = np.linspace(max(low[1], f / (2 - f / 100)), 100, 200)
+        recall = f * precision / (2 * precision - f)
+        axes.plot(recall, precision, color="#9E9E9E", linewidth=1, linestyle=":", zorder=0)
+        if recall[0] > low[0] + 5:
+            at = (recall[0], precision[0])
+            axes.annotate(f"F {f}", at, (-3, 3), textcoords="offset points", ha="right", color=_GREY, fontsize=11)
     figure.legend(*axes.get_legend_handles_labels(), loc="outside right upper")
 
 
@@ -88,7 +90,7 @@ def _f_threshold(figure: Figure, rows: Sequence[Row]) -> None:
         axes.set_ylim(0, 101)
         if np.median(thresholds) > 0.9:
             axes.set_xscale("logit")
-            ticks = [t for t in (0.01, 0.5, 0.9, 0.99, 0.999, 0.9999) if thresholds.min() <= t <= thresholds.max()]
+            ticks = [t for t in (0.01, 0.5, 0.99, 0.9999) if thresholds.min() <= t <= thresholds.max()]
             axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
             axes.xaxis.set_minor_formatter(NullFormatter())
         if number >= len(curves) - columns:
@@ -102,8 +104,9 @@ def _quality_time(figure: Figure, rows: Sequence[Row]) -> None:
     points = [row for row in rows if row["total_seconds"] is not None]
     _scatter(axes, points, "total_seconds", "f", _looks(row["series"] for row in points if row["kind"] != "baseline"))
     axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter("{x:g}")
-    axes.xaxis.set_minor_formatter("{x:g}" if _span(_numbers(points, "total_seconds")) < 30 else NullFormatter())
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set(xlabel="total time (s)", ylabel="F (%)")
     figure.legend(*axes.get_legend_handles_labels(), loc="outside right upper")
 
@@ -123,7 +126,10 @@ def _stage_times(figure: Figure, rows: Sequence[Row]) -> None:
     axes = figure.add_subplot()
     experiments = list(dict.fromkeys(str(row["series"]) for row in rows))
     left = dict.fromkeys(experiments, 0.0)
-    for (stage, part), color in zip(_grouped(rows, "stage").items(), _COLORS, strict=False):
+    fullest = max(_grouped(rows).values(), key=len)
+    stages = dict.fromkeys(row["stage"] for row in (*fullest, *rows))
+    for stage, color in zip(stages, _COLORS, strict=False):
+        part = [row for row in rows if row["stage"] == stage]
         seconds = _numbers(part, "seconds")
         names = [str(row["series"]) for row in part]
         axes.barh(names, seconds, left=[left[name] for name in names], color=color, edgecolor="white", label=stage)
@@ -175,7 +181,7 @@ def _risk_coverage(figure: Figure, rows: Sequence[Row]) -> None:
         axes.plot(_percent(part, "coverage"), _percent(part, "risk"), **looks[name], label=label)
     axes.set(xlabel="most confident samples (%)", ylabel="of another identity in their clusters (%)")
     axes.set(xlim=(0, 100), ylim=(0, None))
-    axes.legend(loc="upper left")
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside upper center", ncols=2)
 
 
 DRAWN: dict[str, Callable[[Figure, Sequence[Row]], None]] = {
@@ -211,10 +217,10 @@ def _scatter(axes: Axes, points: Sequence[Row], x: str, y: str, looks: Mapping[s
         axes.plot(values, _percent(part, y), linestyle="", marker=marker, label=name, **look)
 
 
-def _grouped(rows: Iterable[Row], key: str = "series") -> dict[str | None, list[Row]]:
+def _grouped(rows: Iterable[Row]) -> dict[str | None, list[Row]]:
     groups: dict[str | None, list[Row]] = {}
     for row in rows:
-        groups.setdefault(row[key], []).append(row)
+        groups.setdefault(row["series"], []).append(row)
     return groups
 
 
@@ -224,7 +230,3 @@ def _numbers(rows: Iterable[Row], key: str) -> np.ndarray:
 
 def _percent(rows: Iterable[Row], key: str) -> np.ndarray:
     return 100 * _numbers(rows, key)
-
-
-def _span(values: np.ndarray) -> float:
-    return float(values.max() / values.min())

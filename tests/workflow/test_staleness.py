@@ -167,7 +167,7 @@ MODULES = {
     "baselines/spanning_tree.py": baselines(1),
     "baselines/spectral.py": baselines(1),
     "budget.py": baselines(12),
-    "calibration.py": NOTHING,  # of the report: see test_report.py
+    "calibration.py": NOTHING,  # of the report: see test_report_page.py
     "candidates.py": FROM_PAIRS,
     "components.py": FROM_PROPAGATION | baselines(12),
     "confidence.py": NOTHING,
