@@ -123,10 +123,10 @@ p, figcaption, dl { max-width: 46rem; }
 a { color: var(--link); }
 nav ul { display: flex; flex-wrap: wrap; gap: 0 1.25rem; margin: 0.5rem 0; padding: 0; list-style: none; }
 .scroll { overflow-x: auto; }
-table { border-collapse: collapse; font-size: 0.9rem; font-variant-numeric: tabular-nums; }
+table { border-collapse: collapse; font-size: 0.85rem; font-variant-numeric: tabular-nums; }
 caption { padding: 0.5rem 0; text-align: left; font-weight: bold; }
-th, td { padding: 0.25rem 0.6rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }
-thead th { background: var(--soft); vertical-align: bottom; }
+th, td { padding: 0.25rem 0.5rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }
+thead th { background: var(--soft); vertical-align: bottom; white-space: normal; }
 th.text, td.text { text-align: left; }
 tbody th { font-weight: normal; }
 tbody tr:hover { background: var(--soft); }
