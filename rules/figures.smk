@@ -76,7 +76,7 @@ def series_names(name, *, threshold):
     """
     experiments = dataset_entry(name)["experiments"]
     words = [setting_text(experiment_wildcards(name, e), e).split() for e in experiments]
-    common = set(words[0]).intersection(*words)
+    common = set.intersection(*map(set, words)) if words else set()
     names = []
     for experiment, own in zip(experiments, words):
         parts = [word for word in own if word not in common and not word.startswith("th")]

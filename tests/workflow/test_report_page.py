@@ -1,9 +1,14 @@
 """The report of the demo: its page, its figures and their numbers, and what makes them stale."""
 
 import csv
+import html
+import json
+import os
 import re
 import shutil
+import subprocess
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -236,3 +241,25 @@ def test_snakemake_report(reported):
     assert "Each line follows one scoring over all its thresholds" in text
     assert "One row an experiment and one a baseline" in text
     assert not re.search(r'<(?:script|link|img)[^>]*(?:src|href)="https?://', text)
+
+
+def test_axe_finds_nothing(reported, tmp_path):
+    """In a real browser; see CONTRIBUTING.md for what it needs."""
+    browser = shutil.which("chromium") or shutil.which("google-chrome")
+    axe = Path(os.environ.get("AXE_CORE", ROOT / "node_modules/axe-core/axe.min.js"))
+    if browser is None or not axe.exists():
+        pytest.skip("needs Chromium and axe-core (CONTRIBUTING.md)")
+    check = "axe.run().then(found => { document.title = JSON.stringify(found.violations.map(v => [v.id, v.help])) })"
+    script = f"<script>{axe.read_text()}</script><script>{check}</script></body>"
+    copy = tmp_path / "page.html"
+    copy.write_text((reported / PAGE).read_text().replace("</body>", script))
+    command = [browser, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path}/browser"]
+    done = subprocess.run(
+        [*command, "--virtual-time-budget=60000", "--dump-dom", copy.as_uri()],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    title = re.search("<title>(.*?)</title>", done.stdout, re.DOTALL)
+    assert title
+    assert json.loads(html.unescape(title[1])) == []
