@@ -76,7 +76,7 @@ def test_a_file_is_the_same_each_time_and_names_every_series(name, tmp_path):
 @pytest.mark.parametrize("name", DRAWN)
 def test_other_numbers_other_picture(name, tmp_path):
     draw(name, ROWS[name], tmp_path / "all.svg")
-    draw(name, ROWS[name][1:], tmp_path / "fewer.svg")
+    draw(name, ROWS[name][::2], tmp_path / "fewer.svg")
     assert (tmp_path / "all.svg").read_bytes() != (tmp_path / "fewer.svg").read_bytes()
 
 
