@@ -22,6 +22,7 @@ include: "rules/evaluation.smk"
 include: "rules/export.smk"
 include: "rules/contact_sheets.smk"
 include: "rules/report.smk"
+include: "rules/figures.smk"
 
 
 localrules:

@@ -5,7 +5,7 @@ Reads pairs.npz, scores_SCORING.npy and meta.txt; makes, beside meta.txt, confid
 
 
 rule confidence:
-    """Mean scores of the candidate pairs within each cluster, and of each sample's."""
+    """Weakest cuts of each cluster, and of each sample's place in it."""
     input:
         pairs=f"{PAIR_DIR}/pairs.npz",
         scores=f"{PAIR_DIR}/scores_{{scoring}}.npy",

@@ -1,6 +1,7 @@
 """What the page's data say, against loops; what the page does, in a real browser."""
 
 import io
+import itertools
 import json
 import re
 import zipfile
@@ -40,13 +41,13 @@ def tint(row):
 
 @pytest.fixture(scope="module")
 def case():
-    """Names, identities, pairs and scores of five chains, of which 0 hangs together weakly and 1 and 2 nearly merged."""
+    """Names, identities, pairs and scores of five chains: 0 hangs together weakly, 1 and 2 nearly merged."""
     truth = np.repeat(np.arange(5), SIZES)
     truth[30:40] = 9  # of the first cluster, the end
     names = [f"folder/sample {row}.png" for row in range(len(truth))]
     names[: len(NASTY)] = NASTY
     starts = np.cumsum([0, *SIZES])
-    links = [(i, i + 1, 0.9) for a, b in zip(starts[:-1], starts[1:], strict=True) for i in range(a, b - 1)]
+    links = [(i, i + 1, 0.9) for a, b in itertools.pairwise(starts) for i in range(a, b - 1)]
     links[29] = (29, 30, 0.55)
     links += [(starts[1] + 3, starts[2] + 4, 0.45), (starts[1] + 5, starts[2] + 4, 0.4)]
     pairs, scores = np.array([link[:2] for link in links]), np.array([link[2] for link in links], np.float32)
@@ -57,7 +58,7 @@ def case():
 @pytest.fixture(scope="module")
 def sheets(case, tmp_path_factory):
     folder = tmp_path_factory.mktemp("sheets")
-    names, truth, pairs, scores = case
+    names, truth, *_ = case
     with zipfile.ZipFile(folder / "images.zip", "w") as archive:
         for row, name in enumerate(names):
             archive.writestr(name, image_bytes(tint(row)))
