@@ -1,30 +1,28 @@
-"""What the scores say for and against clusters: where one is held together weakly, where two nearly were one."""
+"""What the scores say for and against clusters: where one holds together weakly, where two nearly were one."""
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
-from cdp.components import find_root, find_roots, merge
-from cdp.selection import above
+from cdp.confidence import Confidence
 
 
 class Cuts(NamedTuple):
-    """Where each cluster is held together most weakly.
+    """The weakest cut of each cluster, which its confidence is of.
 
     Attributes
     ----------
-    doubt : ndarray of shape (n_clusters,), float64
-        (1 - score of the cut) times the size of the smaller part that it joined; 0 for clusters of one sample.
-    score : ndarray of shape (n_clusters,), float64
-        The highest score between the two parts; NaN for clusters of one sample.
     in_part : ndarray of shape (n_samples,), bool
-        Whether a sample is in the smaller part of its cluster (of parts of one size, that without the first sample).
+        Whether the cut takes a sample off, with the smaller part of its cluster.
+    scores : ndarray of shape (n_clusters,), float32
+        The highest score between the two parts; NaN for clusters that no cut parts.
+    counts : ndarray of shape (n_clusters,), int64
+        Kept pairs between the two parts.
     """
 
-    doubt: np.ndarray
-    score: np.ndarray
     in_part: np.ndarray
+    scores: np.ndarray
+    counts: np.ndarray
 
 
 class Ties(NamedTuple):
@@ -64,65 +62,34 @@ class NearMerges(NamedTuple):
     counts: np.ndarray
 
 
-def weakest_cuts(pairs: np.ndarray, scores: np.ndarray, clusters: np.ndarray, *, threshold: float) -> Cuts:
-    """Find where each cluster may be two: large parts that only low scores join.
+def weakest_cuts(pairs: np.ndarray, scores: np.ndarray, clusters: np.ndarray, confidence: Confidence) -> Cuts:
+    """What lies between the two parts of each cluster that hold together least.
 
-    The kept pairs within a cluster, highest score first, join it part by part (they are a maximum spanning tree).
-    The cut is the join with the greatest doubt, (1 - score) x size of the smaller part.
+    The part that the weakest cut takes off is told by the samples' confidence: it is as low as their cluster's.
 
     Parameters
     ----------
     pairs : ndarray of shape (P, 2), integer
-        All candidate pairs.
+        Kept pairs.
     scores : ndarray of shape (P,), float
     clusters : ndarray of shape (n_samples,), integer
         -1 for discarded samples.
-    threshold : float
-        Pairs with a score above it are kept.
+    confidence : Confidence
+        From `cdp.confidence.confidence`, of the same pairs and clusters.
     """
-    first, second = clusters[pairs].T
-    kept = np.flatnonzero(above(scores, threshold) & (first == second) & (first >= 0))
-    order = kept[np.argsort(-scores[kept], kind="stable")]
-    n_clusters = int(clusters.max(initial=-1)) + 1
-    doubt, cut, roots = _cuts(pairs[order], scores[order].astype(np.float64), clusters, n_clusters)
-    joined = cut >= 0
-    score = np.full(n_clusters, np.nan)
-    score[joined] = scores[order[cut[joined]]]
-    split_root = np.full(n_clusters, -1)
-    split_root[joined] = roots[pairs[order[cut[joined]], 0]]
-    side = (clusters >= 0) & (roots == split_root[clusters])
-    sizes, on_side = (np.bincount(clusters[chosen], minlength=n_clusters) for chosen in (clusters >= 0, side))
-    firsts = np.unique(clusters[clusters >= 0], return_index=True)[1]
-    holds_first = side[np.flatnonzero(clusters >= 0)[firsts]]
-    other_side = (2 * on_side > sizes) | ((2 * on_side == sizes) & holds_first)
-    return Cuts(doubt, score, (clusters >= 0) & joined[clusters] & (side != other_side[clusters]))
-
-
-@numba.njit(cache=True)
-def _cuts(pairs, scores, clusters, n_clusters):  # type: ignore[no-untyped-def]
-    """Greatest doubt of each cluster, the pair that it is of (-1: none), the components that are left without it."""
-    parents = np.arange(len(clusters))
-    sizes = np.ones(len(clusters), np.int64)
-    doubt = np.zeros(n_clusters)
-    cut = np.full(n_clusters, -1, np.int64)
-    in_tree = np.zeros(len(pairs), np.bool_)
-    for p in range(len(pairs)):
-        a, b = find_root(parents, pairs[p, 0]), find_root(parents, pairs[p, 1])
-        if a == b:
-            continue
-        in_tree[p] = True
-        cluster = clusters[a]
-        doubt_here = (1 - scores[p]) * min(sizes[a], sizes[b])
-        if cut[cluster] < 0 or doubt_here > doubt[cluster]:
-            doubt[cluster] = doubt_here
-            cut[cluster] = p
-        merge(parents, a, b)
-        sizes[min(a, b)] = sizes[a] + sizes[b]
-    parents = np.arange(len(clusters))
-    for p in range(len(pairs)):
-        if in_tree[p] and cut[clusters[pairs[p, 0]]] != p:
-            merge(parents, pairs[p, 0], pairs[p, 1])
-    return doubt, cut, find_roots(parents)
+    n_clusters = len(confidence.clusters)
+    clustered = clusters >= 0
+    in_part = clustered & (confidence.samples == confidence.clusters[clusters]) & (confidence.samples < 1)
+    whole = np.bincount(clusters[in_part], minlength=n_clusters) == np.bincount(
+        clusters[clustered], minlength=n_clusters
+    )
+    in_part &= ~whole[clusters]
+    first, second = pairs.T
+    across = (clusters[first] == clusters[second]) & (in_part[first] != in_part[second])
+    order = np.argsort(scores[across], kind="stable")  # of one cluster's, the last that is written is the highest
+    highest = np.full(n_clusters, np.nan, np.float32)
+    highest[clusters[first[across][order]]] = scores[across][order]
+    return Cuts(in_part, highest, np.bincount(clusters[first[across]], minlength=n_clusters))
 
 
 def strongest_ties(pairs: np.ndarray, scores: np.ndarray, clusters: np.ndarray) -> Ties:

@@ -9,6 +9,7 @@ from cdp.export import sample_names
 from cdp.files import load_array, load_arrays
 from cdp.images import open_images
 from cdp.labels import read_labels
+from cdp.selection import kept_pairs
 from scripts.job import run
 
 
@@ -16,6 +17,8 @@ def main(snakemake):
     files, setting = snakemake.input, snakemake.wildcards
     pairs, n_samples = load_arrays(files.pairs, "pairs", "n_samples")
     scores = load_array(files.scores)
+    kept, kept_scores = kept_pairs(pairs, scores, float(setting.threshold))
+    confidence = Confidence(*load_arrays(files.confidence, *Confidence._fields))
     clusters = read_labels(files.clusters, n_samples=int(n_samples))
     with open_images(files.images) as images:
         blanks = write_contact_sheets(
@@ -25,8 +28,8 @@ def main(snakemake):
             names=sample_names(files.names[0], len(clusters)),
             images=images,
             clusters=clusters,
-            confidence=Confidence(*load_arrays(files.confidence, *Confidence._fields)),
-            cuts=weakest_cuts(pairs, scores, clusters, threshold=float(setting.threshold)),
+            confidence=confidence,
+            cuts=weakest_cuts(kept, kept_scores, clusters, confidence),
             ties=strongest_ties(pairs, scores, clusters),
             merges=near_merges(pairs, scores, clusters),
             max_size=int(setting.max_size),

@@ -41,14 +41,15 @@ def tint(row):
 
 @pytest.fixture(scope="module")
 def case():
-    """Names, identities, pairs and scores of five chains: 0 hangs together weakly, 1 and 2 nearly merged."""
+    """Names, identities, pairs and scores of five bands: one pair holds 0 together, 1 and 2 nearly merged."""
     truth = np.repeat(np.arange(5), SIZES)
     truth[30:40] = 9  # of the first cluster, the end
     names = [f"folder/sample {row}.png" for row in range(len(truth))]
     names[: len(NASTY)] = NASTY
     starts = np.cumsum([0, *SIZES])
-    links = [(i, i + 1, 0.9) for a, b in itertools.pairwise(starts) for i in range(a, b - 1)]
-    links[29] = (29, 30, 0.55)
+    bands = itertools.pairwise(sorted([*starts, 30]))
+    links = [(i, j, 0.9) for a, b in bands for i in range(a, b) for j in range(i + 1, min(i + 4, b))]
+    links += [(29, 30, 0.55)]
     links += [(starts[1] + 3, starts[2] + 4, 0.45), (starts[1] + 5, starts[2] + 4, 0.4)]
     pairs, scores = np.array([link[:2] for link in links]), np.array([link[2] for link in links], np.float32)
     order = np.lexsort((pairs[:, 1], pairs[:, 0]))
@@ -70,6 +71,8 @@ def write(folder, images, case, clusters=None, **options):
     names, _, pairs, scores = case
     if clusters is None:
         clusters = propagate(*kept_pairs(pairs, scores, 0.5), len(names), max_size=100)
+    kept, kept_scores = kept_pairs(pairs, scores, 0.5)
+    of_clusters = confidence(kept, kept_scores, clusters)
     with open_images(images) as opened:
         return write_contact_sheets(
             folder / "index.html",
@@ -78,8 +81,8 @@ def write(folder, images, case, clusters=None, **options):
             names=names,
             images=opened,
             clusters=clusters,
-            confidence=confidence(pairs, scores, clusters),
-            cuts=weakest_cuts(pairs, scores, clusters, threshold=0.5),
+            confidence=of_clusters,
+            cuts=weakest_cuts(kept, kept_scores, clusters, of_clusters),
             ties=strongest_ties(pairs, scores, clusters),
             merges=near_merges(pairs, scores, clusters),
             max_size=30,
@@ -98,9 +101,9 @@ def test_facts_against_the_case(case, sheets):
     (facts,) = handed_over(sheets / "data/clusters.js")
     assert facts["size"] == SIZES
     assert facts["wrong"] == [10, 0, 0, 0, 0]
-    assert facts["cut"][:3] == [0.55, 0.9, 0.9]
-    assert facts["part"][0] == 10
-    assert facts["doubtful"][0] == 0  # 10 x 0.45, before 12 x 0.1
+    assert (facts["part"][0], facts["cut"][0], facts["between"][0]) == (10, 0.55, 1)
+    assert facts["doubtful"] == sorted(range(5), key=lambda cluster: facts["confidence"][cluster])
+    assert facts["doubtful"][0] == 0
     assert facts["merges"] == [[1, 2, 0.45, names[43], names[69], 2, False]]
     assert facts["discarded"] == 0
 

@@ -2,13 +2,18 @@
 
 import networkx as nx
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as nps
 
+from cdp.confidence import confidence
 from cdp.evidence import near_merges, strongest_ties, weakest_cuts
 from cdp.propagation import propagate
 from cdp.selection import kept_pairs
+
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*still larger than max_size")
 
 
 @st.composite
@@ -25,41 +30,51 @@ def clustered(draw):
 
 
 @given(clustered())
-def test_cuts_against_maximum_spanning_trees(case):
+def test_cuts_against_every_edge_of_maximum_spanning_trees(case):
+    """The part is of a cut that is as weak as the confidence says; pairs and scores between are those of the graph."""
     pairs, scores, clusters = case
-    cuts = weakest_cuts(pairs, scores, clusters, threshold=0.5)
+    pairs, scores = kept_pairs(pairs, scores, 0.5)
+    of_clusters = confidence(pairs, scores, clusters)
+    cuts = weakest_cuts(pairs, scores, clusters, of_clusters)
     for cluster in range(clusters.max() + 1):
         members = np.flatnonzero(clusters == cluster).tolist()
+        part = {i for i in members if cuts.in_part[i]}
+        links = [
+            (*pair, s) for pair, s in zip(pairs.tolist(), scores.tolist(), strict=True) if set(pair) <= set(members)
+        ]
+        across = [score for i, j, score in links if (i in part) != (j in part)]
+        assert cuts.counts[cluster] == len(across)
+        np.testing.assert_equal(cuts.scores[cluster], max(across, default=np.nan))
         graph = nx.Graph()
         graph.add_nodes_from(members)
-        for (i, j), score in zip(pairs.tolist(), scores.tolist(), strict=True):
-            if score > 0.5 and i in members and j in members:
-                graph.add_edge(i, j, weight=score)
-        part = {i for i in members if cuts.in_part[i]}
-        if len(members) == 1:
-            assert np.isnan(cuts.score[cluster])
-            assert cuts.doubt[cluster] == 0
-            assert not part
-            continue
-        rest = set(members) - part
-        assert 0 < len(part) <= len(rest)
-        assert len(part) < len(rest) or members[0] in rest
-        across = [data["weight"] for i, j, data in graph.edges(data=True) if (i in part) != (j in part)]
-        assert cuts.score[cluster] == max(across)
+        graph.add_weighted_edges_from(links)
+        weakest = []  # parts that a cut takes off, of those as weak as the confidence
         tree = nx.maximum_spanning_tree(graph)
-        weights = sorted(data["weight"] for _, _, data in tree.edges(data=True))
-        assert cuts.score[cluster] in weights
-        assert (1 - weights[0]) * 1 <= cuts.doubt[cluster] <= (1 - weights[0]) * (len(members) // 2)
+        for edge in list(tree.edges):
+            tree.remove_edge(*edge)
+            sides = list(nx.connected_components(tree))
+            ends = [sum(d for _, d in graph.degree(side)) for side in sides]
+            cut = nx.cut_size(graph, *sides) / min(ends)
+            if cut < 1 and np.isclose(cut, of_clusters.clusters[cluster]):
+                weakest += [side for side, e in zip(sides, ends, strict=True) if 2 * e <= sum(ends)]
+            tree.add_edge(*edge)
+        if len({score for *_, score in links}) == len(links):  # but for ties, of which there is another tree
+            expected = set().union(*weakest)
+            assert part == (set() if expected == set(members) else expected)
 
 
 def test_the_cut_is_between_two_groups_and_not_at_a_straggler():
     groups = [(0, 1, 0.95), (1, 2, 0.95), (0, 2, 0.9), (3, 4, 0.95), (4, 5, 0.95), (3, 5, 0.9)]
     links = [*groups, (2, 3, 0.7), (1, 3, 0.65), (5, 6, 0.6)]
-    pairs = np.array([link[:2] for link in links])
-    cuts = weakest_cuts(pairs, np.array([link[2] for link in links]), np.zeros(7, int), threshold=0.5)
-    assert cuts.score.tolist() == [0.7]
-    np.testing.assert_allclose(cuts.doubt, 3 * 0.3)
+    pairs, scores, clusters = (
+        np.array([link[:2] for link in links]),
+        np.array([link[2] for link in links]),
+        np.zeros(7, int),
+    )
+    cuts = weakest_cuts(pairs, scores, clusters, confidence(pairs, scores, clusters))
     assert np.flatnonzero(cuts.in_part).tolist() == [0, 1, 2]  # the straggler is with the other three
+    assert cuts.scores.tolist() == pytest.approx([0.7])
+    assert cuts.counts.tolist() == [2]
 
 
 @given(clustered())
