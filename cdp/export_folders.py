@@ -7,7 +7,7 @@ import sys
 import tempfile
 import unicodedata
 from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 
@@ -66,16 +66,17 @@ def export_folders(
             taken: dict[str, dict[str, int]] = {}
             for name, cluster in zip(names, clusters.tolist(), strict=True):
                 found = images.find(name)
-                if found is None or PurePosixPath(found).name in ("", ".."):
+                base = "" if found is None else found.rpartition("/")[2]
+                if found is None or base in ("", ".", ".."):
                     missing.append(name)
                     continue
                 folder = f"{cluster:0{digits}d}" if cluster >= 0 else "discarded"
                 if folder not in taken:
                     taken[folder] = {}
                     (temporary / folder).mkdir()
-                target = temporary / folder / _free_name(PurePosixPath(found).name, taken[folder])
+                target = f"{temporary}/{folder}/{_free_name(base, taken[folder])}"
                 if mode == "link":
-                    target.symlink_to(found)
+                    os.symlink(found, target)
                 else:
                     images.copy(found, target)
             if not taken:

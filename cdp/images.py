@@ -28,7 +28,7 @@ class ImageFolder:
             raise ValueError(f"{found} is larger than {MAX_BYTES >> 20} MiB, too large for an image")
         return Path(found).read_bytes()
 
-    def copy(self, found: str, target: Path) -> None:
+    def copy(self, found: str, target: str) -> None:
         shutil.copyfile(found, target)
 
 
@@ -54,8 +54,8 @@ class ImageArchive:
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
             raise ValueError(f"{self.archive.filename}: {found!r} cannot be read ({error}); pack it anew") from error
 
-    def copy(self, found: str, target: Path) -> None:
-        target.write_bytes(self.read(found))
+    def copy(self, found: str, target: str) -> None:
+        Path(target).write_bytes(self.read(found))
 
 
 @contextmanager

@@ -12,7 +12,6 @@ from cdp.evidence import near_merges, strongest_ties, weakest_cuts
 from cdp.propagation import propagate
 from cdp.selection import kept_pairs
 
-
 pytestmark = pytest.mark.filterwarnings("ignore:.*still larger than max_size")
 
 
