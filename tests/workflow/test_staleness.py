@@ -78,11 +78,11 @@ CONFIG = {
     "config.yaml sweep thresholds": (set_to(["0.5", "0.9"]), {"sweep": 4, "sweeps": 1}),
     "config.yaml baselines max_seconds": (set_to(3600), baselines(12)),
     "config.yaml baselines max_mb": (set_to(16000), baselines(12)),
-    "config.yaml export min_size": (set_to(3), NOTHING),  # see test_export.py
+    "config.yaml export min_size": (set_to(3), NOTHING),  # see test_exports_of_demo.py
     "config.yaml export min_confidence": (set_to(0.5), NOTHING),
     "config.yaml fetch_emore url": (set_to("http://127.0.0.1:9/data.tar.gz"), NOTHING),
     "datasets/demo.yaml labeled": (set_to("other_labeled"), OTHER_LABELED),
-    "datasets/demo.yaml images": (set_to("other.zip"), NOTHING),  # see test_contact_sheets.py
+    "datasets/demo.yaml images": (set_to("other.zip"), NOTHING),  # see test_sheets_of_demo.py
     "datasets/demo.yaml models": (lambda models: [*models, "another"], NOTHING),
     "datasets/demo.yaml baselines kmeans n_clusters": (set_to(300), baselines(1)),
     "datasets/demo.yaml baselines minibatch_kmeans n_clusters": (set_to(300), baselines(1)),
@@ -174,12 +174,12 @@ MODULES = {
     "candidates.py": FROM_PAIRS,
     "components.py": FROM_PROPAGATION | baselines(12),
     "confidence.py": NOTHING,
-    "contact_sheets.py": NOTHING,  # see test_contact_sheets.py
+    "contact_sheets.py": NOTHING,  # see test_sheets_of_demo.py
     "dataset.py": EVERYTHING,
     "devices.py": FROM_SEARCH,
     "estimator.py": NOTHING,
     "evidence.py": NOTHING,
-    "export.py": NOTHING,  # see test_export.py
+    "export.py": NOTHING,  # see test_exports_of_demo.py
     "export_folders.py": NOTHING,
     "features.py": EVERYTHING,
     "fetch.py": NOTHING,
