@@ -1,4 +1,4 @@
-# make demo: set up, cluster the demo data, show the table.   make test: set up, run all tests.
+# make demo: set up, cluster the demo data, show the table, make the report.   make test: set up, run all tests.
 # make bench: the short benchmarks. make lint, make lock: for development.   PYTHON=... chooses the interpreter (3.11 or newer).
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3.11)
@@ -7,8 +7,10 @@ BIN := .venv/bin
 .PHONY: demo test bench lint lock
 
 demo: .venv/ready
-	@$(BIN)/snakemake results/demo/table.md --quiet host reason
+	@$(BIN)/snakemake results/demo/report/index.html --quiet host reason
 	@cat results/demo/table.md
+	@echo
+	@echo "Report with figures: results/demo/report/index.html"
 
 test: .venv/ready
 	$(BIN)/pytest

@@ -16,9 +16,13 @@ include: "rules/knn.smk"
 include: "rules/pairs.smk"
 include: "rules/mediator.smk"
 include: "rules/propagation.smk"
+include: "rules/confidence.smk"
 include: "rules/baselines.smk"
 include: "rules/evaluation.smk"
+include: "rules/export.smk"
+include: "rules/contact_sheets.smk"
 include: "rules/report.smk"
+include: "rules/figures.smk"
 
 
 localrules:

@@ -90,3 +90,12 @@ def write_csv(path: str | os.PathLike[str], rows: Sequence[Mapping[str, Any]]) -
         writer = csv.DictWriter(file, fieldnames=list(rows[0]) if rows else [], lineterminator="\n")
         writer.writeheader()
         writer.writerows({key: "n/a" if value is None else value for key, value in row.items()} for row in rows)
+
+
+def read_csv(path: str | os.PathLike[str]) -> list[dict[str, str | None]]:
+    """Read the rows of a CSV that `write_csv` wrote, as text; n/a becomes None."""
+    with whole(path), open(path, encoding="utf-8", newline="") as file:
+        return [
+            {key: None if value == "n/a" else value for key, value in row.items()}
+            for row in csv.DictReader(file, strict=True)
+        ]

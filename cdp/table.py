@@ -65,7 +65,7 @@ def _figures(entry: Mapping[str, Any]) -> dict[str, Any]:
         row |= {f"{form}_{figure}": evaluation.get(form, {}).get(figure) for figure in _FIGURES}
     recalls = [json.loads(Path(path).read_text(encoding="utf-8"))["recall"] for path in entry["knn_recalls"]]
     row["knn_recall"] = min(recalls, default=None)
-    knn, cluster = (_job_times(entry[f"{stage}_benchmarks"]) for stage in ("knn", "cluster"))
+    knn, cluster = (job_times(entry[f"{stage}_benchmarks"]) for stage in ("knn", "cluster"))
     row |= {"knn_seconds": knn, "cluster_seconds": cluster}
     row["total_seconds"] = None if knn is None or cluster is None else knn + cluster
     row["outcome"] = evaluation.get("outcome", "done")
@@ -207,7 +207,7 @@ def _notes(
         yield "published: figures of the authors' code (48 CPU cores, 8 TITAN XP, 252 GB)."
 
 
-def _job_times(paths: Iterable[str]) -> float | None:
+def job_times(paths: Iterable[str]) -> float | None:
     """Seconds of the jobs together; None if one has no benchmark file."""
     benchmarks = [_read_benchmark(path) for path in paths]
     return sum(float(benchmark["s"]) for benchmark in benchmarks if benchmark) if all(benchmarks) else None

@@ -107,6 +107,12 @@ def labels_of(name):
     return [path] if os.path.exists(path) else []
 
 
+def list_of(name):
+    """list.txt as a list of none or one file."""
+    path = f"{data_folder(name)}/list.txt"
+    return [path] if os.path.exists(path) else []
+
+
 def required_labels(name, purpose):
     if not labels_of(name):
         fail(

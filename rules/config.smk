@@ -18,6 +18,8 @@ RESERVED_NAMES = {
     "features",
     "knn",
     "baselines",
+    "figures",
+    "report",
     *(f"{stem}.{end}" for stem in ("table", "cdp") for end in ("md", "csv", "log", "benchmark.jsonl")),
 }  # folders beside the committees' in results/DATASET/
 

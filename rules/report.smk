@@ -19,7 +19,12 @@ rule table:
         evaluations=lambda w: evaluations(table_rows(w.dataset) + baseline_rows(w.dataset)),
         recalls=lambda w: recalls(table_rows(w.dataset) + baseline_rows(w.dataset)),
     output:
-        markdown="results/{dataset}/table.md",
+        markdown=report(
+            "results/{dataset}/table.md",
+            caption="../captions/table.rst",
+            category="{dataset}",
+            labels={"what": "table"},
+        ),
         csv="results/{dataset}/table.csv",
     log:
         "results/{dataset}/table.log",

@@ -5,7 +5,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cdp.files import atomic_path, load_array, load_arrays, save_array, save_arrays, save_blocks, write_csv, write_text
+from cdp.files import (
+    atomic_path,
+    load_array,
+    load_arrays,
+    read_csv,
+    save_array,
+    save_arrays,
+    save_blocks,
+    write_csv,
+    write_text,
+)
 
 IDX = np.arange(12, dtype=np.int32).reshape(4, 3)
 DIST = np.array([0, 0.5, np.inf], np.float32)
@@ -202,3 +212,12 @@ def test_blocks_become_one_array(tmp_path):
     assert names(tmp_path) == ["x.npy"]
     expected = np.repeat(np.float16([4, 4, 1]), [4, 4, 1])[:, None].repeat(3, 1)
     np.testing.assert_array_equal(np.load(tmp_path / "x.npy"), expected, strict=True)
+
+
+def test_csv_is_read_as_it_was_written(tmp_path):
+    rows = [{"name": 'a, "b"\n', "value": 0.1}, {"name": "ü", "value": None}]
+    write_csv(tmp_path / "a.csv", rows)
+    assert read_csv(tmp_path / "a.csv") == [{"name": 'a, "b"\n', "value": "0.1"}, {"name": "ü", "value": None}]
+    (tmp_path / "a.csv").write_bytes(b"name\n\xff\n")
+    with pytest.raises(ValueError, match=r"a\.csv is damaged"):
+        read_csv(tmp_path / "a.csv")

@@ -13,7 +13,7 @@ from snakemake.cli import main as snakemake_main
 
 ROOT = Path(__file__).parents[2]
 DEMO = ("data/labeled/demo_labeled", "data/unlabeled/demo")  # of what else lies in data/, nobody wants a copy a test
-PARTS = ("Snakefile", "rules", "scripts", "cdp", "config", "profiles", *DEMO)
+PARTS = ("Snakefile", "captions", "rules", "scripts", "cdp", "config", "profiles", *DEMO)
 
 
 def snakemake(folder, *arguments, check=True, **options):

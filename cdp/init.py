@@ -1,0 +1,320 @@
+"""Declare a data set of your own: python -m cdp.init NAME --features a.npy b.bin [options], beside the Snakefile.
+
+Inspects the files, links to them from data/, writes config/datasets/NAME.yaml, says what it found and what to run.
+"""
+
+import argparse
+import os
+import re
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from cdp.features import load_features
+from cdp.files import write_text
+from cdp.labels import read_labels, read_lines
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+_SUFFIXES = (".npy", ".bin")
+_BLOCK = 4096  # rows that are inspected at once
+_UNIT = 0.01  # how far a length may be from 1 for features to count as normalised
+_DEFAULT_MAX_SIZE = 600
+
+
+def inspect_features(features: np.ndarray, *, name: str | os.PathLike[str]) -> dict[str, Any]:
+    """What is to be known of a model's features before they are clustered.
+
+    Parameters
+    ----------
+    features : array of shape (n_samples, dim), float
+        May be mapped; read block by block.
+    name : str or path
+        What an error message calls them.
+
+    Returns
+    -------
+    dict
+        ``samples``, ``dim``, ``dtype``; ``norms`` (least, median and greatest length of a row); ``repeated`` (number of
+        rows that equal an earlier one to the bit) and ``repeats`` (the first such row and the row it repeats, or None).
+
+    Raises
+    ------
+    ValueError
+        If rows are all zeros or hold NaN or infinity: says how many, and which is the first.
+    """
+    norms = np.empty(len(features))
+    first_seen: dict[bytes, int] = {}
+    repeated, repeats = 0, None
+    for start in range(0, len(features), _BLOCK):
+        block = np.ascontiguousarray(features[start : start + _BLOCK])
+        with np.errstate(over="ignore", invalid="ignore"):
+            norms[start : start + len(block)] = np.linalg.norm(block.astype(np.float64), axis=1)
+        for row, content in enumerate(block, start):
+            earlier = first_seen.setdefault(blake2b(content, digest_size=16).digest(), row)
+            if earlier != row:
+                repeated += 1
+                repeats = repeats or (row, earlier)
+    for bad, what in ((~np.isfinite(norms), "hold NaN or infinity"), (norms == 0, "are all zeros")):
+        if bad.any():
+            raise ValueError(
+                f"{name}: {bad.sum():,} of {len(norms):,} rows {what}, the first is row {bad.argmax()} (from 0); "
+                "remove or re-extract those samples in all files"
+            )
+    return {
+        "samples": len(features),
+        "dim": features.shape[1],
+        "dtype": str(features.dtype),
+        "norms": tuple(float(f(norms)) for f in (np.min, np.median, np.max)),
+        "repeated": repeated,
+        "repeats": repeats,
+    }
+
+
+def dataset_config(
+    models: Sequence[str], *, labeled: bool = False, dims: Mapping[str, int] | None = None, max_size: int | None = None
+) -> dict[str, Any]:
+    """The entry of a data set in the config: the first model is the base, the committees are ``single`` and ``all``.
+
+    Parameters
+    ----------
+    models : sequence of str
+    labeled : bool
+        A labelled set has no experiments; mediators are trained on it.
+    dims : mapping of model to int, optional
+        Of the raw files, which do not say their width.
+    max_size : int, optional
+        If it is to differ from that of config.yaml.
+    """
+    base, *members = models
+    entry: dict[str, Any] = {"kind": "labeled"} if labeled else {}
+    entry |= {"dim": dict(dims)} if dims else {}
+    entry |= {"models": list(models)}
+    entry |= {"max_size": max_size} if max_size else {}
+    entry["committees"] = {"single": {"base": base}}
+    experiments: list[dict[str, Any]] = [{"strategy": "vote", "committee": "single", "threshold": "0.6"}]
+    if members:
+        entry["committees"]["all"] = {"base": base, "members": members}
+        experiments.append({"strategy": "vote", "committee": "all", "accept": 1, "threshold": "0.55"})
+    return entry if labeled else entry | {"experiments": experiments}
+
+
+def declare_dataset(
+    name: str,
+    features: Sequence[str | os.PathLike[str]],
+    *,
+    list_path: str | os.PathLike[str] | None = None,
+    labels_path: str | os.PathLike[str] | None = None,
+    dim: int | None = None,
+    labeled: bool = False,
+    root: str | os.PathLike[str] = ".",
+) -> list[str]:
+    """Inspect the files of a data set, link to them from ``data/``, and write its config.
+
+    Parameters
+    ----------
+    name : str
+    features : sequence of paths
+        ``MODEL.npy`` or ``MODEL.bin`` (raw float32), the base model first.
+    list_path, labels_path : path, optional
+        A line a sample; an integer identity a line.
+    dim : int, optional
+        Columns of the ``.bin`` files; needed where no other file tells the number of samples.
+    labeled : bool
+        Whether mediators are to be trained on it.
+    root : path
+        The folder of the Snakefile.
+
+    Returns
+    -------
+    list of str
+        What was found and done, and what to run, in sentences.
+
+    Raises
+    ------
+    ValueError
+        At the first fault, before anything is written. Nothing that exists is ever replaced.
+    """
+    root = Path(root)
+    config = root / "config" / "datasets" / f"{name}.yaml"
+    _check_name(name, "data set")
+    if not config.parent.is_dir():
+        raise ValueError(f"there is no folder {config.parent}; run this in the folder of the Snakefile")
+    if config.exists():
+        raise ValueError(f"{config} exists and is left as it is; choose another name, or remove it first")
+    if labeled and labels_path is None:
+        raise ValueError("a labelled set needs labels; give --labels")
+    folder = root / "data" / ("labeled" if labeled else "unlabeled") / name
+    models = _models(features)
+    places = {folder / "features" / path.name: path for path in models.values()}
+    lists = {"list.txt": list_path, "meta.txt": labels_path}
+    places |= {folder / file: Path(path) for file, path in lists.items() if path is not None}
+    for path in places.values():
+        if not path.is_file():
+            raise ValueError(f"{path} is no file; give the path of one")
+    _check_places(places, folder)
+
+    lines = None if list_path is None else read_lines(list_path)
+    found: list[str] = []
+    counts = {} if lines is None else {str(list_path): len(lines)}
+    dims: dict[str, int] = {}
+    for model, path in models.items():
+        if path.suffix == ".bin":
+            dims[model] = dim or _dim_of(path, counts)
+        figures = inspect_features(load_features(path, dim=dims.get(model)), name=path)
+        counts[str(path)] = figures["samples"]
+        _check_count(counts, path)
+        found += _feature_sentences(path, figures)
+    n_samples = next(iter(counts.values()))
+    if lines is not None:
+        found.append(_list_sentence(list_path, lines))
+    max_size = None
+    if labels_path is not None:
+        sizes = np.unique(read_labels(labels_path, n_samples=n_samples), return_counts=True)[1]
+        found.append(f"{labels_path}: {len(sizes):,} identities of {sizes.min():,} to {sizes.max():,} samples.")
+        max_size = int(sizes.max()) if sizes.max() > _DEFAULT_MAX_SIZE else None
+
+    for place, path in places.items():
+        if not place.exists():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.symlink_to(os.path.abspath(path))
+    entry = dataset_config(list(models), labeled=labeled, dims=dims, max_size=max_size)
+    write_text(config, _config_text(entry, n_samples))
+    done = [
+        f"{folder} holds links to these files; leave them where they are, or put copies in place of the links.",
+        f"{config} declares the data set: base model {next(iter(models))}, "
+        f"{'committees single and all' if len(models) > 1 else 'committee single'}.",
+    ]
+    return [*found, *done, *_next_steps(name, labeled)]
+
+
+def _check_name(name: str, what: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise ValueError(
+            f"{name!r} cannot be the name of a {what}; it must begin with a letter or digit and consist of letters, "
+            "digits and . _ - (at most 100)"
+        )
+
+
+def _models(features: Sequence[str | os.PathLike[str]]) -> dict[str, Path]:
+    """Feature files by the name of their model."""
+    models: dict[str, Path] = {}
+    for path in map(Path, features):
+        if path.suffix not in _SUFFIXES:
+            raise ValueError(f"{path} is neither .npy nor .bin (raw float32); export the features as one of them")
+        _check_name(path.stem, "model")
+        if path.stem in models:
+            raise ValueError(f"{models[path.stem]} and {path} are both of a model {path.stem!r}; rename one")
+        models[path.stem] = path
+    return models
+
+
+def _check_places(places: Mapping[Path, Path], folder: Path) -> None:
+    """Nothing else may stand where the files will be, nor beside them where it would be taken for one of them."""
+    for place, path in places.items():
+        if os.path.lexists(place) and not (place.exists() and place.samefile(path)):
+            raise ValueError(f"{place} exists and is not {path}; choose another name for the data set, or move it away")
+    twins = [place.with_suffix(suffix) for place in places if place.suffix in _SUFFIXES for suffix in _SUFFIXES]
+    for other in (*twins, folder / "list.txt", folder / "meta.txt"):
+        if os.path.lexists(other) and other not in places:
+            raise ValueError(f"{other} is there already and would be taken for a part of the data set; move it away")
+
+
+def _dim_of(path: Path, counts: Mapping[str, int]) -> int:
+    """Columns of a raw file, from its size and the number of samples in another file."""
+    if not counts:
+        raise ValueError(
+            f"{path} is a raw file, which does not say its width; give --dim, or --list, or an .npy file before it"
+        )
+    other, samples = next(iter(counts.items()))
+    size = path.stat().st_size
+    if samples == 0 or size == 0 or size % (4 * samples):
+        raise ValueError(
+            f"{path} has {size:,} bytes, which is no multiple of 4 x {samples:,} (float32 x the samples of {other}); "
+            "correct one of the files"
+        )
+    return size // (4 * samples)
+
+
+def _check_count(counts: Mapping[str, int], path: Path) -> None:
+    first, n_samples = next(iter(counts.items()))
+    if counts[str(path)] != n_samples:
+        raise ValueError(
+            f"{path} has {counts[str(path)]:,} samples but {first} has {n_samples:,}; all files of a data set must be "
+            "of the same samples, in the same order"
+        )
+
+
+def _feature_sentences(path: Path, figures: Mapping[str, Any]) -> list[str]:
+    least, middle, most = figures["norms"]
+    lengths = "rows of length 1"
+    if least < 1 - _UNIT or most > 1 + _UNIT:
+        lengths = f"rows of length {least:.3g} to {most:.3g}, {middle:.3g} in the middle (they are normalised for use)"
+    sentences = [f"{path}: {figures['samples']:,} samples x {figures['dim']}, {figures['dtype']}, {lengths}."]
+    if figures["repeated"]:
+        row, earlier = figures["repeats"]
+        sentences.append(
+            f"  {figures['repeated']:,} of its rows repeat an earlier one to the bit, the first is row {row} (as row "
+            f"{earlier}); they will share a cluster, so remove them if they are no samples of their own."
+        )
+    return sentences
+
+
+def _list_sentence(path: str | os.PathLike[str] | None, lines: Sequence[str]) -> str:
+    often = [name for name, count in Counter(lines).items() if count > 1]
+    more = f", {len(often):,} of them more than once, such as {often[0]!r}" if often else ""
+    return f"{path}: {len(lines):,} names{more}."
+
+
+def _config_text(entry: Mapping[str, Any], n_samples: int) -> str:
+    """YAML under a comment that says how to go on."""
+    if entry.get("kind") == "labeled":
+        hint = "Name it under `labeled:` in a data set with the same committees, to train mediators for that one."
+    else:
+        hint = "Try other thresholds: higher ones give purer clusters and discard more (README, Choosing parameters)."
+    text = yaml.safe_dump(dict(entry), sort_keys=False, default_flow_style=None, width=110)
+    return f"# {n_samples:,} samples, declared by cdp.init.\n# {hint}\n{text}"
+
+
+def _next_steps(name: str, labeled: bool) -> list[str]:
+    if labeled:
+        return [f"Now name it in the data set that you will cluster, as `labeled: {name}`, with the same committees."]
+    return [f"Now run: snakemake results/{name}/table.md"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m cdp.init", description="Declare a data set of your own.")
+    parser.add_argument("name", metavar="NAME", help="of the data set")
+    parser.add_argument(
+        "--features", nargs="+", required=True, metavar="FILE", help="MODEL.npy or MODEL.bin, the base model first"
+    )
+    parser.add_argument("--list", metavar="FILE", help="a line a sample")
+    parser.add_argument("--labels", metavar="FILE", help="an integer identity a line")
+    parser.add_argument("--dim", type=int, help="columns of .bin files, if no other file tells the number of samples")
+    parser.add_argument("--labeled", action="store_true", help="train mediators on it")
+    options = parser.parse_args(arguments)
+    try:
+        if options.dim is not None and options.dim < 1:
+            raise ValueError(f"--dim is {options.dim}; it must be at least 1")
+        sentences = declare_dataset(
+            options.name,
+            options.features,
+            list_path=options.list,
+            labels_path=options.labels,
+            dim=options.dim,
+            labeled=options.labeled,
+        )
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print(*sentences, sep="\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

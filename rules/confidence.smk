@@ -1,0 +1,27 @@
+"""Confidence in clusters and in each sample's place (docs/confidence.md).
+
+Reads pairs.npz, scores_SCORING.npy and meta.txt; makes, beside meta.txt, confidence.npz (samples, clusters: float32).
+"""
+
+
+rule confidence:
+    """Weakest cuts of each cluster, and of each sample's place in it."""
+    input:
+        pairs=f"{PAIR_DIR}/pairs.npz",
+        scores=f"{PAIR_DIR}/scores_{{scoring}}.npy",
+        clusters=f"{CLUSTER_DIR}/meta.txt",
+    output:
+        f"{CLUSTER_DIR}/confidence.npz",
+    log:
+        f"{CLUSTER_DIR}/confidence.log",
+    benchmark:
+        f"{CLUSTER_DIR}/confidence.benchmark.jsonl"
+    threads: 1
+    resources:
+        mem_mb=lambda w, input: 500 + 6 * int(input.size_mb),
+    params:
+        source=source_hash("confidence.py"),
+    message:
+        "{wildcards.dataset}: confidence of {wildcards.scoring}, threshold {wildcards.threshold}"
+    script:
+        "../scripts/confidence.py"
