@@ -6,7 +6,9 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # jobs share the CPUs, so i
 include: "rules/config.smk"
 
 
-config.update(validated_config(config))
+config.update(config_of_run(config))
+if workflow.nodes:  # jobs go to a cluster: `cores` in profiles/default, which counts this machine's, must not bound them
+    workflow.global_resources["_cores"] = None
 check_writable("results")
 
 
@@ -24,6 +26,9 @@ include: "rules/report.smk"
 localrules:
     tables,
     sweeps,
+    table,
+    cdp,
+    fetch_emore,
 
 
 rule tables:
