@@ -7,7 +7,9 @@ include: "rules/config.smk"
 
 
 config.update(config_of_run(config))
-if workflow.nodes:  # jobs go to a cluster: `cores` in profiles/default, which counts this machine's, must not bound them
+if (
+    workflow.nodes
+):  # jobs go to a cluster: `cores` in profiles/default, which counts this machine's, must not bound them
     workflow.global_resources["_cores"] = None
 check_writable("results")
 
