@@ -7,10 +7,9 @@ include: "rules/config.smk"
 
 
 config.update(config_of_run(config))
-if (
-    workflow.nodes
-):  # jobs go to a cluster: `cores` in profiles/default, which counts this machine's, must not bound them
-    workflow.global_resources["_cores"] = None
+if workflow.nodes:  # jobs go to a cluster
+    workflow.global_resources["_cores"] = None  # `cores` in profiles/default, which counts this machine's, bounds none
+    workflow.global_resources["lane"] = 1  # what profiles/slurm says of groups
 check_writable("results")
 
 

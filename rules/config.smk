@@ -74,9 +74,10 @@ def config_of_run(config):
     if workflow.is_main_process and workflow.nodes:  # a cluster's
         text = json.dumps(config)
         path = Path(".snakemake", "cdp", f"config_{hashlib.sha256(text.encode()).hexdigest()[:16]}.json").absolute()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.with_suffix(".tmp").write_text(text, encoding="utf-8")
-        path.with_suffix(".tmp").replace(path)
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.with_suffix(".tmp").write_text(text, encoding="utf-8")
+            path.with_suffix(".tmp").replace(path)
         os.environ["CDP_CONFIG"] = str(path)
     return config
 

@@ -15,7 +15,7 @@ from tests.workflow.conftest import finished, repository  # noqa: F401
 
 CONFIG = Path("/etc/slurm/slurm.conf")  # no other place will do: SLURM_CONF does not reach the steps of a job
 MARK = "# Written by the tests of CDP, which remove it.\n"
-PATIENCE = 120  # seconds that anything here may take on a busy machine
+PATIENCE = 300  # seconds that a command may take on a busy machine
 
 SETTINGS = """\
 ClusterName=cdp
@@ -32,6 +32,7 @@ SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 SlurmdParameters=config_overrides
 ReturnToService=2
+SlurmdTimeout=0
 KillWait=1
 MinJobAge=3600
 SchedulerParameters=batch_sched_delay=0,sched_interval=1
@@ -56,10 +57,9 @@ def reason_to_skip():
     return None
 
 
-def until(condition):
-    """What `condition` gives once that is true."""
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end:
+def until(condition, seconds=PATIENCE):
+    """What `condition` gives once that is true. Counts what it waits itself: a machine may halt."""
+    for _ in range(5 * seconds):
         if result := condition():
             return result
         time.sleep(0.2)

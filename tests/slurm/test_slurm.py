@@ -33,7 +33,8 @@ def start(cluster, folder, *arguments):
 
 def finish(run, folder):
     """Wait for a run's end; gives its exit status and what it printed."""
-    return run.wait(300), (folder / "terminal.log").read_text()
+    until(lambda: run.poll() is not None)
+    return run.returncode, (folder / "terminal.log").read_text()
 
 
 def test_demo_equals_a_local_run(cluster, finished, tmp_path):
