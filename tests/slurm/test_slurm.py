@@ -15,16 +15,20 @@ from tests.workflow.helpers import snakemake
 
 pytestmark = pytest.mark.xdist_group("slurm")
 
-PROFILE = ("--profile", "profiles/slurm", "--slurm-no-account", "--slurm-init-seconds-before-status-checks", "6")
+PROFILE = (
+    *("--profile", "profiles/slurm"),
+    *("--slurm-status-command", "squeue"),  # the cluster of these tests has no accounting
+    *("--slurm-init-seconds-before-status-checks", "6"),
+)
 CLUSTERS = "results/demo/single/k15_vote_accept0_th0.7814/sz600_step0.05/meta.txt"
 
 
-def start(cluster, folder, *arguments):
+def start(folder, *arguments):
     with open(folder / "terminal.log", "w") as log:
         return subprocess.Popen(
             [sys.executable, "-m", "snakemake", *PROFILE, *arguments],
             cwd=folder,
-            env=cluster.environment | {"PYTHONPATH": str(folder)},
+            env=os.environ | {"PYTHONPATH": str(folder)},
             stdout=log,
             stderr=log,
             start_new_session=True,
@@ -41,7 +45,7 @@ def test_demo_equals_a_local_run(cluster, finished, tmp_path):
     """The labelled set's mediators are there; all of the demo itself goes through SLURM."""
     folder = shutil.copytree(finished, tmp_path / "repository")
     shutil.rmtree(folder / "results/demo")
-    status, output = finish(start(cluster, folder, "results/demo/cdp.md"), folder)
+    status, output = finish(start(folder, "results/demo/cdp.md"), folder)
     assert status == 0, output
     made = sorted(folder.glob("results/demo/*/*/*/meta.txt"))
     assert len(made) == 5
@@ -56,9 +60,8 @@ def test_demo_equals_a_local_run(cluster, finished, tmp_path):
 
 def test_disturbances(cluster, finished, repository):
     """A job is cancelled, the node drained and resumed, the controller restarted, Snakemake killed, the node lost."""
-    run = start(cluster, repository, CLUSTERS, "--set-resources", "knn:gpu=1")
+    run = start(repository, CLUSTERS)
     search = cluster.wait_for("knn", "RUNNING")
-    assert search["gpus"] == "gres:gpu:1"
     until((repository / "results/demo/knn/mobilenet_k15.log").exists)
     cluster.run("scancel", search["id"])
     again = cluster.wait_for("knn", "RUNNING", number=2)
@@ -83,7 +86,7 @@ def test_disturbances(cluster, finished, repository):
     assert not (repository / CLUSTERS).exists()
     snakemake(repository, "--unlock")
 
-    run = start(cluster, repository, CLUSTERS)
+    run = start(repository, CLUSTERS)
     cluster.wait_for("clusters", "RUNNING")
     cluster.set_node("down")
     cluster.set_node("resume")
@@ -108,7 +111,7 @@ def test_an_error_reaches_the_terminal(cluster, repository):
     features = np.load(path)
     features[3] = np.nan
     np.save(path, features)
-    status, output = finish(start(cluster, repository, CLUSTERS, "--retries", "0"), repository)
+    status, output = finish(start(repository, CLUSTERS, "--retries", "0"), repository)
     assert status == 1
     assert re.search(rf"^error: {re.escape(str(path.relative_to(repository)))}.*row 3", output, re.MULTILINE), output
     assert "Traceback" not in output
