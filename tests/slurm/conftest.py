@@ -4,6 +4,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -15,6 +16,12 @@ from tests.workflow.conftest import finished, repository  # noqa: F401
 
 CONFIG = Path("/etc/slurm/slurm.conf")  # no other place will do: SLURM_CONF does not reach the steps of a job
 MARK = "# Written by the tests of CDP, which remove it.\n"
+PROFILE = (
+    *("--profile", "profiles/slurm"),
+    *("--max-threads", "2"),  # the node's CPUs
+    *("--slurm-status-command", "squeue"),  # no accounting here
+    *("--slurm-init-seconds-before-status-checks", "6"),
+)
 PATIENCE = 300  # seconds that a command may take on a busy machine
 
 SETTINGS = """\
@@ -66,24 +73,35 @@ def until(condition, seconds=PATIENCE):
 
 
 class Cluster:
-    """SLURM's daemons, in the foreground: they die with this process, however that ends."""
+    """SLURM's daemons and what runs on them, in the foreground: all die with this process, however that ends."""
 
     def __init__(self, folder):
-        self.folder, self.daemons, self.node = folder, {}, socket.gethostname().split(".")[0]
+        self.folder, self.processes, self.node = folder, {}, socket.gethostname().split(".")[0]
 
-    def start(self, daemon, *arguments):
-        with open(self.folder / f"{daemon}.log", "a") as log:
-            self.daemons[daemon] = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", daemon, *arguments],
+    def start(self, name, *command, log, **options):
+        with open(log, "a") as file:
+            self.processes[name] = subprocess.Popen(
+                ["setpriv", "--pdeathsig", "KILL", *command],
                 stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
+                stdout=file,
+                stderr=file,
                 start_new_session=True,
+                **options,
             )
+        return self.processes[name]
 
-    def stop(self, daemon):
-        self.daemons[daemon].terminate()
-        self.daemons[daemon].wait(PATIENCE)
+    def start_daemon(self, name, *options):
+        self.start(name, name, *options, log=self.folder / f"{name}.log")
+
+    def start_workflow(self, folder, *arguments):
+        """Snakemake with profiles/slurm in a copy of the repository; prints to terminal.log there."""
+        command = (sys.executable, "-m", "snakemake", *PROFILE, *arguments)
+        environment = os.environ | {"PYTHONPATH": str(folder)}
+        return self.start("workflow", *command, log=folder / "terminal.log", cwd=folder, env=environment)
+
+    def stop(self, name):
+        self.processes[name].terminate()
+        self.processes[name].wait(PATIENCE)
 
     def run(self, *command, check=True):
         done = subprocess.run(command, text=True, capture_output=True, timeout=PATIENCE)
@@ -137,16 +155,17 @@ def cluster():
             key.chmod(0o400)
             files = {name: f"{folder}/munge.{name}" for name in ("socket", "pid-file", "log-file", "seed-file")}
             options = [f"--{name}={path}" for name, path in files.items()]
-            cluster.start("munged", "--foreground", "--force", f"--key-file={key}", *options)
+            cluster.start_daemon("munged", "--foreground", "--force", f"--key-file={key}", *options)
             until((folder / "munge.socket").exists)
-            cluster.start("slurmctld", "-D", "-i")
-            cluster.start("slurmd", "-D")
+            cluster.start_daemon("slurmctld", "-D", "-i")
+            cluster.start_daemon("slurmd", "-D")
             until(lambda: "idle" in cluster.run("sinfo", "--noheader", "--format=%T", check=False))
             yield cluster
+            cluster.stop("workflow")
             cluster.run("scancel", "--user=root", check=False)
             until(lambda: not cluster.run("squeue", "--noheader", check=False))
         finally:
-            for daemon in reversed(list(cluster.daemons)):
-                cluster.stop(daemon)
+            for name in reversed(list(cluster.processes)):
+                cluster.stop(name)
             CONFIG.unlink(missing_ok=True)
             shutil.rmtree(folder, ignore_errors=True)

@@ -4,8 +4,6 @@ import os
 import re
 import shutil
 import signal
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -15,24 +13,7 @@ from tests.workflow.helpers import snakemake
 
 pytestmark = pytest.mark.xdist_group("slurm")
 
-PROFILE = (
-    *("--profile", "profiles/slurm"),
-    *("--slurm-status-command", "squeue"),  # the cluster of these tests has no accounting
-    *("--slurm-init-seconds-before-status-checks", "6"),
-)
 CLUSTERS = "results/demo/single/k15_vote_accept0_th0.7814/sz600_step0.05/meta.txt"
-
-
-def start(folder, *arguments):
-    with open(folder / "terminal.log", "w") as log:
-        return subprocess.Popen(
-            [sys.executable, "-m", "snakemake", *PROFILE, *arguments],
-            cwd=folder,
-            env=os.environ | {"PYTHONPATH": str(folder)},
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
 
 
 def finish(run, folder):
@@ -45,7 +26,7 @@ def test_demo_equals_a_local_run(cluster, finished, tmp_path):
     """The labelled set's mediators are there; all of the demo itself goes through SLURM."""
     folder = shutil.copytree(finished, tmp_path / "repository")
     shutil.rmtree(folder / "results/demo")
-    status, output = finish(start(folder, "results/demo/cdp.md"), folder)
+    status, output = finish(cluster.start_workflow(folder, "results/demo/cdp.md"), folder)
     assert status == 0, output
     made = sorted(folder.glob("results/demo/*/*/*/meta.txt"))
     assert len(made) == 5
@@ -59,14 +40,20 @@ def test_demo_equals_a_local_run(cluster, finished, tmp_path):
 
 
 def test_disturbances(cluster, finished, repository):
-    """A job is cancelled, the node drained and resumed, the controller restarted, Snakemake killed, the node lost."""
-    run = start(repository, CLUSTERS)
+    """A job is cancelled, the controller restarted, the node drained and resumed, Snakemake killed, the node lost."""
+    run = cluster.start_workflow(repository, CLUSTERS)
     search = cluster.wait_for("knn", "RUNNING")
-    until((repository / "results/demo/knn/mobilenet_k15.log").exists)
+    log = repository / "results/demo/knn/mobilenet_k15.log"
+    until(log.exists)
     cluster.run("scancel", search["id"])
+    cluster.wait_for("knn", "CANCELLED")
+    log.unlink(missing_ok=True)
     again = cluster.wait_for("knn", "RUNNING", number=2)
     for what in ("memory", "minutes"):
         assert amount(again[what]) == 2 * amount(search[what])
+    until(log.exists)
+    cluster.stop("slurmctld")
+    cluster.start_daemon("slurmctld", "-D")
 
     cluster.set_node("drain")
     cluster.wait_for("pairs", "PENDING")
@@ -75,8 +62,6 @@ def test_disturbances(cluster, finished, repository):
     config.write_text("knn: [")  # the jobs that wait keep the configuration of their run
     cluster.set_node("resume")
     cluster.wait_for("pairs", "RUNNING")
-    cluster.stop("slurmctld")
-    cluster.start("slurmctld", "-D")
 
     cluster.wait_for("votes", "RUNNING")
     os.killpg(run.pid, signal.SIGKILL)
@@ -86,7 +71,7 @@ def test_disturbances(cluster, finished, repository):
     assert not (repository / CLUSTERS).exists()
     snakemake(repository, "--unlock")
 
-    run = start(repository, CLUSTERS)
+    run = cluster.start_workflow(repository, CLUSTERS)
     cluster.wait_for("clusters", "RUNNING")
     cluster.set_node("down")
     cluster.set_node("resume")
@@ -111,7 +96,7 @@ def test_an_error_reaches_the_terminal(cluster, repository):
     features = np.load(path)
     features[3] = np.nan
     np.save(path, features)
-    status, output = finish(start(repository, CLUSTERS, "--retries", "0"), repository)
+    status, output = finish(cluster.start_workflow(repository, CLUSTERS, "--retries", "0"), repository)
     assert status == 1
     assert re.search(rf"^error: {re.escape(str(path.relative_to(repository)))}.*row 3", output, re.MULTILINE), output
     assert "Traceback" not in output
