@@ -72,9 +72,11 @@ def test_disturbances(cluster, finished, repository):
     snakemake(repository, "--unlock")
 
     run = cluster.start_workflow(repository, CLUSTERS)
-    cluster.wait_for("clusters", "RUNNING")
+    lost = cluster.wait_for("clusters", "RUNNING")
     cluster.set_node("down")
     cluster.set_node("resume")
+    cluster.wait_for("clusters", "PENDING")
+    cluster.run("scontrol", "update", f"jobid={lost['id']}", "starttime=now")  # SLURM itself would wait for two minutes
     status, output = finish(run, repository)
     assert status == 0, output
     assert (repository / CLUSTERS).read_bytes() == (finished / CLUSTERS).read_bytes()
