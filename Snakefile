@@ -6,7 +6,10 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # jobs share the CPUs, so i
 include: "rules/config.smk"
 
 
-config.update(validated_config(config))
+config.update(config_of_run(config))
+if workflow.nodes:  # jobs go to a cluster
+    workflow.global_resources["_cores"] = None  # `cores` in profiles/default, which counts this machine's, bounds none
+    workflow.global_resources["lane"] = 1  # what profiles/slurm says of groups
 check_writable("results")
 
 
@@ -28,6 +31,9 @@ include: "rules/figures.smk"
 localrules:
     tables,
     sweeps,
+    table,
+    cdp,
+    fetch_emore,
 
 
 rule tables:

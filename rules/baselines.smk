@@ -121,7 +121,7 @@ rule evaluate_baseline:
         f"{BASELINE_DIR}/evaluation.benchmark.jsonl"
     threads: 1
     resources:
-        mem_mb=lambda w, input: 500 + 20 * int(input.size_mb),
+        mem_mb=memory(500, 20),
     params:
         source=source_hash("evaluate_baseline.py"),
     message:

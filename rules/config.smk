@@ -6,6 +6,8 @@ given with --configfile or on the command line with --config, which win over the
 
 import difflib
 import functools
+import hashlib
+import json
 import math
 import re
 from pathlib import Path
@@ -61,6 +63,25 @@ def check_writable(folder):
 def declared_datasets():
     folder = Path(workflow.basedir) / "config" / "datasets"
     return {path.stem: read_yaml(path) for path in sorted(folder.glob("*.yaml"))}
+
+
+def config_of_run(config):
+    """The configuration, validated. A job that waited in a cluster's queue gets that of the run that sent it, not what
+    the files say by then: its outputs are recorded as made with the former.
+    """
+    sent = os.environ.get("CDP_CONFIG", "")
+    if workflow.remote_exec and os.path.exists(sent):
+        return json.loads(Path(sent).read_text(encoding="utf-8"))
+    config = validated_config(config)
+    if workflow.is_main_process and workflow.nodes:  # a cluster's
+        text = json.dumps(config)
+        path = Path(".snakemake", "cdp", f"config_{hashlib.sha256(text.encode()).hexdigest()[:16]}.json").absolute()
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.with_suffix(".tmp").write_text(text, encoding="utf-8")
+            path.with_suffix(".tmp").replace(path)
+        os.environ["CDP_CONFIG"] = str(path)
+    return config
 
 
 def validated_config(config):

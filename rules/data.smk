@@ -22,7 +22,7 @@ rule check_features:
     priority: 1
     threads: 1
     resources:
-        mem_mb=lambda w, input: 500 + int(1.1 * input.size_mb),
+        mem_mb=memory(500, 1.1),
     params:
         dim=lambda w: dim_of(w.dataset, w.model),
         folder=lambda w: data_folder(w.dataset),
@@ -55,7 +55,7 @@ rule fetch_emore:
         "results/fetch_emore.benchmark.jsonl"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=memory(1000),
     params:
         url=config["fetch_emore"]["url"],
         dims={name: entry.get("dim") for name, entry in sorted(config["datasets"].items()) if "source" in entry},
@@ -79,7 +79,7 @@ rule synthetic_labels:
         dataset=synthetic_names(),
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=memory(1000),
     params:
         settings=synthetic_identities,
         source=source_hash("synthetic_labels.py"),
@@ -103,7 +103,7 @@ rule synthetic:
         dataset=synthetic_names(),
     threads: 4
     resources:
-        mem_mb=1500,
+        mem_mb=memory(1500),
     params:
         settings=synthetic_model,
         source=source_hash("synthetic.py"),

@@ -20,7 +20,7 @@ rule evaluate:
         f"{CLUSTER_DIR}/evaluation.benchmark.jsonl"
     threads: 1
     resources:
-        mem_mb=lambda w, input: 1000 + 4 * int(input.size_mb),
+        mem_mb=memory(1000, 4),
     params:
         source=source_hash("evaluate.py"),
     message:
@@ -45,7 +45,7 @@ rule sweep:
         scoring=r"vote_accept\d+|mediator_[01]{3}",
     threads: 1
     resources:
-        mem_mb=lambda w, input: 1000 + 6 * int(input.size_mb),
+        mem_mb=memory(1000, 6),
     params:
         settings={"max_iter": config["propagation"]["max_iter"], "thresholds": config["sweep"]["thresholds"]},
         source=source_hash("sweep.py"),

@@ -18,7 +18,8 @@ rule knn:
         "results/{dataset}/knn/{model}_k{k}.benchmark.jsonl"
     threads: 16
     resources:
-        mem_mb=lambda w, input: 700 + 6 * int(input.size_mb),
+        mem_mb=memory(700, 6),
+        gpu=gpus(config["knn"]["device"]),
     params:
         settings=settings("knn", without=["k", *idle_backends()]),
         dim=lambda w: dim_of(w.dataset, w.model),

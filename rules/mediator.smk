@@ -19,7 +19,8 @@ rule train_mediator:
         f"{PAIR_DIR}/mediator_{{inputs}}.benchmark.jsonl"
     threads: 2
     resources:
-        mem_mb=lambda w, input: 1500 + 5 * int(input.size_mb),
+        mem_mb=memory(1500, 5),
+        gpu=gpus(config["mediator"]["device"]),
     params:
         settings=settings("mediator"),
         source=source_hash("train_mediator.py"),
@@ -43,7 +44,8 @@ rule score_pairs:
         f"{PAIR_DIR}/scores_mediator_{{inputs}}.benchmark.jsonl"
     threads: 4
     resources:
-        mem_mb=lambda w, input: 1500 + int(1.3 * input.size_mb),
+        mem_mb=memory(1500, 1.3),
+        gpu=gpus(config["mediator"]["device"]),
     params:
         settings={"device": config["mediator"]["device"]},
         source=source_hash("score_pairs.py"),

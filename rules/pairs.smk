@@ -17,7 +17,7 @@ rule pairs:
         f"{PAIR_DIR}/pairs.benchmark.jsonl"
     threads: 8
     resources:
-        mem_mb=lambda w, input: 500 + int(1.5 * input.size_mb),
+        mem_mb=memory(500, 1.5),
     params:
         models=committee_models,  # their order, of which a set of inputs says nothing
         source=source_hash("pairs.py"),
@@ -40,7 +40,8 @@ rule affinity:
         f"{PAIR_DIR}/affinity.benchmark.jsonl"
     threads: 8
     resources:
-        mem_mb=lambda w, input: 500 + int(2 * input.size_files_mb[0] + 2 * max(input.size_files_mb)),
+        mem_mb=lambda w, input, attempt: attempt
+        * (500 + int(2 * input.size_files_mb[0] + 2 * max(input.size_files_mb))),
     params:
         dims=lambda w: [dim_of(w.dataset, model) for model in committee_models(w)],
         models=committee_models,
@@ -63,7 +64,7 @@ rule vote:
         f"{PAIR_DIR}/scores_vote_accept{{accept}}.benchmark.jsonl"
     threads: 1
     resources:
-        mem_mb=lambda w, input: 300 + 2 * int(input.size_mb),
+        mem_mb=memory(300, 2),
     params:
         source=source_hash("vote.py"),
     message:
@@ -85,7 +86,7 @@ rule ground_truth:
         f"{PAIR_DIR}/scores_ground_truth.benchmark.jsonl"
     threads: 1
     resources:
-        mem_mb=lambda w, input: 500 + 3 * int(input.size_mb),
+        mem_mb=memory(500, 3),
     params:
         source=source_hash("ground_truth.py"),
     message:

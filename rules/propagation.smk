@@ -18,7 +18,7 @@ rule propagate:
         f"{CLUSTER_DIR}/meta.benchmark.jsonl"
     threads: 1
     resources:
-        mem_mb=lambda w, input: 400 + 2 * int(input.size_mb),
+        mem_mb=memory(400, 2),
     params:
         settings={"max_iter": config["propagation"]["max_iter"]},
         source=source_hash("propagate.py"),
@@ -42,7 +42,7 @@ rule soft_propagate:
         f"{CLUSTER_DIR}/soft_labels.benchmark.jsonl"
     threads: 8
     resources:
-        mem_mb=lambda w, input: 1000 + 10 * int(input.size_mb),
+        mem_mb=memory(1000, 10),
     params:
         settings=settings("soft_propagation", without=["enabled"]),
         source=source_hash("soft_propagate.py"),

@@ -32,7 +32,7 @@ rule table:
         "results/{dataset}/table.benchmark.jsonl"
     threads: 1
     resources:
-        mem_mb=500,
+        mem_mb=memory(500),
     params:
         rows=lambda w: table_rows(w.dataset),
         baselines=lambda w: baseline_rows(w.dataset),
@@ -57,7 +57,7 @@ rule cdp:
         "results/{dataset}/cdp.benchmark.jsonl"
     threads: 1
     resources:
-        mem_mb=500,
+        mem_mb=memory(500),
     params:
         rows=lambda w: table_rows(w.dataset),
         baselines=[],
