@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from cdp.files import read_json, whole
+
 _HEADER = (
     "strategy", "models", "setting", "precision", "recall", "F", "BCubed F", "NMI", "clusters", "discarded",
     "kNN recall", "kNN time", "cluster time", "total time",
@@ -59,11 +61,11 @@ def baseline_row(baseline: Mapping[str, Any]) -> dict[str, Any]:
 
 def _figures(entry: Mapping[str, Any]) -> dict[str, Any]:
     """What the evaluation and the benchmark files of an experiment or a baseline tell."""
-    evaluation = json.loads(Path(entry["evaluation"]).read_text(encoding="utf-8"))
+    evaluation = read_json(entry["evaluation"])
     row = {key: evaluation.get(key) for key in (*_COUNTS, "pair_accuracy")}
     for form in ("kept", "removed"):
         row |= {f"{form}_{figure}": evaluation.get(form, {}).get(figure) for figure in _FIGURES}
-    recalls = [json.loads(Path(path).read_text(encoding="utf-8"))["recall"] for path in entry["knn_recalls"]]
+    recalls = [read_json(path)["recall"] for path in entry["knn_recalls"]]
     row["knn_recall"] = min(recalls, default=None)
     knn, cluster = (_job_times(entry[f"{stage}_benchmarks"]) for stage in ("knn", "cluster"))
     row |= {"knn_seconds": knn, "cluster_seconds": cluster}
@@ -215,7 +217,10 @@ def _job_times(paths: Iterable[str]) -> float | None:
 
 def _read_benchmark(path: str) -> dict[str, Any] | None:
     """The last run in a benchmark file, None if there is no file."""
-    return json.loads(Path(path).read_text(encoding="utf-8").splitlines()[-1]) if Path(path).exists() else None
+    if not Path(path).exists():
+        return None
+    with whole(path):
+        return json.loads(Path(path).read_text(encoding="utf-8").splitlines()[-1])
 
 
 def _machine() -> str:
