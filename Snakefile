@@ -19,6 +19,7 @@ include: "rules/propagation.smk"
 include: "rules/baselines.smk"
 include: "rules/evaluation.smk"
 include: "rules/report.smk"
+include: "rules/provenance.smk"
 
 
 localrules:

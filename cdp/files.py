@@ -2,6 +2,7 @@
 
 import csv
 import errno
+import hashlib
 import itertools
 import json
 import math
@@ -60,6 +61,12 @@ def verify(path: str | os.PathLike[str]) -> None:
     checksum = _checksum_file(path)
     if checksum.exists() and checksum.read_bytes() not in (b"", _crc32(path).encode()):
         raise ValueError(f"{path} is damaged (its checksum is not that in {checksum.name}); {_REMEDY}")
+
+
+def sha256(path: str | os.PathLike[str]) -> str:
+    """A file's SHA-256 in hexadecimal, read block by block."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _checksum_file(path: str | os.PathLike[str]) -> Path:

@@ -81,7 +81,7 @@ def threads_by_rule(experiments: Iterable[Mapping[str, Any]]) -> dict[str, int]:
     threads = {}
     for experiment in experiments:
         for path in (*experiment["knn_benchmarks"], *experiment["cluster_benchmarks"]):
-            benchmark = _read_benchmark(path) or {}
+            benchmark = read_benchmark(path) or {}
             if "threads" in benchmark:
                 threads[benchmark["rule_name"]] = int(benchmark["threads"])
     return threads
@@ -201,7 +201,7 @@ def _notes(
     yield ""
     yield (
         "kNN time: of all the models' kNN graphs. Cluster time: from candidate pairs to clusters, without training "
-        f"the mediator. Wall-clock seconds of the jobs, process start included, on {_machine()}"
+        f"the mediator. Wall-clock seconds of the jobs, process start included, on {machine()}"
         + (f", with threads: {', '.join(f'{rule} {threads[rule]}' for rule in sorted(threads))}." if threads else ".")
     )
     if any(row["published_outcome"] is not None for row in (*rows, *baselines)):
@@ -211,11 +211,11 @@ def _notes(
 
 def _job_times(paths: Iterable[str]) -> float | None:
     """Seconds of the jobs together; None if one has no benchmark file."""
-    benchmarks = [_read_benchmark(path) for path in paths]
+    benchmarks = [read_benchmark(path) for path in paths]
     return sum(float(benchmark["s"]) for benchmark in benchmarks if benchmark) if all(benchmarks) else None
 
 
-def _read_benchmark(path: str) -> dict[str, Any] | None:
+def read_benchmark(path: str) -> dict[str, Any] | None:
     """The last run in a benchmark file, None if there is no file."""
     if not Path(path).exists():
         return None
@@ -223,7 +223,8 @@ def _read_benchmark(path: str) -> dict[str, Any] | None:
         return json.loads(Path(path).read_text(encoding="utf-8").splitlines()[-1])
 
 
-def _machine() -> str:
+def machine() -> str:
+    """The processor, the number of CPUs and the memory of this machine, in words."""
     model = platform.machine()
     cpu_info = Path("/proc/cpuinfo")
     if cpu_info.exists():

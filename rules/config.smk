@@ -19,6 +19,7 @@ RESERVED_NAMES = {
     "knn",
     "baselines",
     *(f"{stem}.{end}" for stem in ("table", "cdp") for end in ("md", "csv", "log", "benchmark.jsonl")),
+    *(f"provenance.{end}" for end in ("json", "log", "benchmark.jsonl")),
 }  # folders beside the committees' in results/DATASET/
 
 SAFE_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the compiled one is ten times as fast

@@ -21,6 +21,7 @@ rule train_mediator:
     resources:
         mem_mb=lambda w, input: 1500 + 5 * int(input.size_mb),
     params:
+        labels=lambda w: fingerprints(w.dataset, labels_of(w.dataset)),
         settings=settings("mediator"),
         source=source_hash("train_mediator.py"),
     message:
