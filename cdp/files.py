@@ -17,6 +17,7 @@ from typing import IO, Any
 import numpy as np
 
 _BLOCK = 2**20  # bytes
+_MAX_HEADER = 1000  # characters; that of a matrix takes about 100
 _REMEDY = "delete it and run again to have it made anew"
 
 
@@ -157,14 +158,22 @@ def load_array(path: str | os.PathLike[str]) -> np.ndarray:
 
 
 def _read_array(file: IO[bytes], size: int) -> np.ndarray:
-    """Read a .npy file of that many bytes; one whose header claims another size is refused before memory is."""
-    version = np.lib.format.read_magic(file)
-    read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}[version]
-    shape, _, dtype = read_header(file)
-    if dtype.hasobject or min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != size - file.tell():
-        raise ValueError(f"its {size} bytes do not hold {dtype} of shape {shape}")
+    check_npy_header(file, size)
     file.seek(0)
     return np.lib.format.read_array(file, allow_pickle=False)
+
+
+def check_npy_header(file: IO[bytes], size: int) -> None:
+    """Raise ValueError if a .npy file of that many bytes claims to be of another size, before memory is taken for it."""
+    version = np.lib.format.read_magic(file)
+    try:
+        read_header = {1: np.lib.format.read_array_header_1_0, 2: np.lib.format.read_array_header_2_0}[version[0]]
+        shape, _, dtype = read_header(file, max_header_size=_MAX_HEADER)
+        fits = min(shape, default=0) >= 0 and math.prod(shape) * dtype.itemsize == size - file.tell()
+    except Exception as error:  # numpy lets Python's parser read the header, which fails in many ways
+        raise ValueError(f"its header cannot be read: {type(error).__name__}") from error
+    if dtype.hasobject or not fits:
+        raise ValueError(f"its {size} bytes are not what its header says: {dtype} of shape {shape}")
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:

@@ -231,7 +231,7 @@ class Mediator:
                     raise ValueError(f"checksum of {entry}")
             state = torch.load(path, map_location="cpu", weights_only=True)
             n_inputs, mean, scale = state["n_inputs"], state["mean"], state["scale"]
-            if not n_inputs == state["network"]["0.weight"].shape[1] == len(mean) == len(scale):
+            if not (state["network"]["0.weight"].shape[1:] == mean.shape == scale.shape == (n_inputs,)):
                 raise ValueError(f"its parts are not all of {n_inputs} inputs")
             mediator = cls(n_inputs)
             mediator.network.load_state_dict(state["network"])

@@ -23,6 +23,7 @@ RESERVED_NAMES = {
 }  # folders beside the committees' in results/DATASET/
 
 SAFE_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the compiled one is ten times as fast
+MAX_DEPTH, MAX_VALUES = 50, 100_000  # of a YAML file
 BASELINE_INPUTS = {
     "approx_rank_order": {"neighbors"},
     "chinese_whispers": {"neighbors"},
@@ -47,9 +48,40 @@ def fail(sentence):
 
 def read_yaml(path):
     try:
-        return yaml.load(Path(path).read_text(encoding="utf-8"), SAFE_LOADER) or {}
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        fail(f"{path} is not valid YAML ({' '.join(str(error).split())}); correct it")
+        text = Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        fail(f"{path} cannot be read ({error.strerror}); see to it and run again")
+    except UnicodeDecodeError as error:
+        fail(f"{path} is not UTF-8 text ({error.reason} at byte {error.start}); save it as UTF-8")
+    try:
+        check_depth(text)
+        content = yaml.load(text, SAFE_LOADER) or {}
+        check_size(content)
+    except Exception as error:  # PyYAML lets Python's own through: ValueError, AttributeError, ...
+        fail(f"{path} is not valid YAML ({' '.join(str(error).split())[:300]}); correct it")
+    if not isinstance(content, dict):
+        fail(f"{path} holds {type(content).__name__} where `key: value` lines are expected; correct it")
+    return content
+
+
+def check_depth(text):
+    """Refuse what would overflow the stack of the compiled loader."""
+    depth = 0
+    for event in yaml.parse(text, SAFE_LOADER):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            raise ValueError(f"more than {MAX_DEPTH} levels")
+
+
+def check_size(content):
+    """Refuse aliases that multiply, or that hold themselves."""
+    todo = [content]
+    for _ in range(MAX_VALUES):
+        if not todo:
+            return
+        value = todo.pop()
+        todo += [*value, *value.values()] if isinstance(value, dict) else value if isinstance(value, list) else []
+    raise ValueError(f"more than {MAX_VALUES} values")
 
 
 def check_writable(folder):
