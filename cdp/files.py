@@ -58,7 +58,7 @@ def checked_path(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def verify(path: str | os.PathLike[str]) -> None:
-    """Raise ValueError if a file is not what `checked_path` was given; one without checksum (or an empty one) passes."""
+    """Raise ValueError if a file is not what `checked_path` was given; without a checksum it passes."""
     checksum = _checksum_file(path)
     if checksum.exists() and checksum.read_bytes() not in (b"", _crc32(path).encode()):
         raise ValueError(f"{path} is damaged (its checksum is not that in {checksum.name}); {_REMEDY}")
@@ -164,7 +164,7 @@ def _read_array(file: IO[bytes], size: int) -> np.ndarray:
 
 
 def check_npy_header(file: IO[bytes], size: int) -> None:
-    """Raise ValueError if a .npy file of that many bytes claims to be of another size, before memory is taken for it."""
+    """Raise ValueError if a .npy file of that many bytes claims to be of another size, before it takes memory."""
     version = np.lib.format.read_magic(file)
     try:
         read_header = {1: np.lib.format.read_array_header_1_0, 2: np.lib.format.read_array_header_2_0}[version[0]]

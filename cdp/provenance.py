@@ -66,7 +66,7 @@ def code_version(folder: Path) -> dict[str, Any]:
 def versions(packages: Iterable[str]) -> dict[str, str | None]:
     """Versions of the distributions that packages come from, by name; None for what is not installed as one."""
     distributions = packages_distributions()
-    found = {}
+    found: dict[str, str | None] = {}
     for package in packages:
         name = distributions.get(package, [package])[0]
         try:
@@ -79,7 +79,9 @@ def versions(packages: Iterable[str]) -> dict[str, str | None]:
 def _git(folder: Path, *arguments: str) -> str | None:
     """What git says; None if it is not installed or fails."""
     try:
-        done = subprocess.run(["git", "--no-optional-locks", "-C", folder, *arguments], capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            ["git", "--no-optional-locks", "-C", folder, *arguments], capture_output=True, text=True, check=True
+        )
     except (OSError, subprocess.CalledProcessError):
         return None
     return done.stdout.strip()

@@ -1,4 +1,4 @@
-"""What breaks while the workflow runs, and files that change behind its back: no wrong result is left that looks finished."""
+"""What breaks in the middle, and files that change behind its back: no wrong result is left that looks finished."""
 
 import os
 import re
@@ -67,7 +67,9 @@ def finished_small(done, tmp_path):
 def made(folder):
     """The bytes of all stage files; tables hold times, and pictures of a run are no results."""
     kinds = re.compile(r"(\.npz|\.npy|\.pt|meta\.txt|features/.*\.json|knn/.*\.json|evaluation\.json)$")
-    files = [path for path in (folder / "results").rglob("[!.]*") if kinds.search(str(path)) and "benchmark" not in path.name]
+    files = [
+        path for path in (folder / "results").rglob("[!.]*") if kinds.search(str(path)) and "benchmark" not in path.name
+    ]
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
@@ -243,6 +245,12 @@ from scripts.job import run
 open("a.npy", "w").write("old")
 run(lambda job: open("a.npy", "w").write("newer"), SimpleNamespace(input=["a.npy"], log=["a.log"], threads=1))
 """
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=os.environ | {"PYTHONPATH": os.getcwd()}, text=True, capture_output=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": os.getcwd()},
+        text=True,
+        capture_output=True,
+    )
     assert done.returncode == 1
     assert done.stderr == "error: a.npy was changed while it was read; run again\n"
