@@ -122,10 +122,11 @@ def validated_config(config):
     return merged
 
 
-StrictValidator = jsonschema.validators.extend(  # 15.0 is no integer: it would become a part of paths
+StrictValidator = jsonschema.validators.extend(  # integers go into paths and compiled code: no 15.0, no 2**31
     jsonschema.Draft202012Validator,
     type_checker=jsonschema.Draft202012Validator.TYPE_CHECKER.redefine(
-        "integer", lambda checker, value: isinstance(value, int) and not isinstance(value, bool)
+        "integer",
+        lambda checker, value: isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**31,
     ),
 )
 

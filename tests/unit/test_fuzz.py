@@ -305,6 +305,12 @@ def test_names_that_would_become_paths(where, validated_config):
             validated_config(*renamed(where, name))
 
 
+@pytest.mark.parametrize("values", [{"max_size": 2**31}, {"k": 10**400}, {"step": "0." + "0" * 300 + "1"}])
+def test_numbers_that_no_path_or_computation_could_hold(values, validated_config):
+    with pytest.raises(SystemExit, match=rf"^error: config: datasets.some.{next(iter(values))}\b.+\Z"):
+        validated_config(ENTRY | values)
+
+
 JUNK = [
     None, True, -1, 0, 10**400, 1.5, float("nan"), float("inf"), "", "x" * 10_000, "../..", "a\nb", "5", [], {},
     [[]], {"a": 1}, {1: {None: 2}},
