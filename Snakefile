@@ -8,6 +8,7 @@ include: "rules/config.smk"
 
 config.update(validated_config(config))
 check_writable("results")
+distrust_unrecorded(".snakemake")
 
 
 include: "rules/common.smk"

@@ -216,11 +216,12 @@ def _job_times(paths: Iterable[str]) -> float | None:
 
 
 def read_benchmark(path: str) -> dict[str, Any] | None:
-    """The last run in a benchmark file, None if there is no file."""
+    """The last run in a benchmark file, None if there is no file, or an empty one as after a power loss."""
     if not Path(path).exists():
         return None
     with whole(path):
-        return json.loads(Path(path).read_text(encoding="utf-8").splitlines()[-1])
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+        return json.loads(lines[-1]) if lines else None
 
 
 def machine() -> str:

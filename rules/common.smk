@@ -5,6 +5,7 @@ import functools
 import hashlib
 import json
 import sys
+import time
 
 
 wildcard_constraints:
@@ -253,10 +254,13 @@ def source_hash(script, *modules):
 
 @functools.cache
 def fingerprint(path):
-    """A hash of a user's file, of a large one in samples, so that one replaced by another of an older date is seen."""
+    """A hash of a user's file, of a large one in samples, so that one replaced by another of an older date is seen.
+
+    What is made of a file from the future would seem older than it.
+    """
     block = 2**16
     try:
-        size = os.path.getsize(path)
+        size, modified = os.path.getsize(path), os.path.getmtime(path)
         digest = hashlib.sha256(str(size).encode())
         with open(path, "rb") as file:
             for start in range(0, size, max(block, size // 16)):
@@ -264,6 +268,9 @@ def fingerprint(path):
                 digest.update(file.read(block))
     except OSError as error:
         fail(f"{path} cannot be read ({error.strerror}); see to it and run again")
+    if modified > time.time() + 60:
+        date = time.strftime("%Y-%m-%d %H:%M", time.localtime(modified))
+        fail(f"{path} is dated {date}, which is in the future; set the clock right, or touch the file, and run again")
     return digest.hexdigest()[:16]
 
 

@@ -89,6 +89,16 @@ def check_writable(folder):
         fail(f"{folder} is not writable; make it so, or run in another folder with --directory")
 
 
+def distrust_unrecorded(folder):
+    """Have Snakemake make anew what a power loss has left without a record of how it was made: else no edit is seen."""
+    records = Path(folder, "metadata")
+    for record in records.rglob("*"):
+        if record.is_file() and record.stat().st_size == 0:
+            mark = Path(folder, "incomplete", record.relative_to(records))
+            mark.parent.mkdir(parents=True, exist_ok=True)
+            mark.touch()
+
+
 def declared_datasets():
     folder = Path(workflow.basedir) / "config" / "datasets"
     return {path.stem: read_yaml(path) for path in sorted(folder.glob("*.yaml"))}
@@ -144,8 +154,13 @@ def restore_type(config, error):
             ] = value
 
 
+def step_text(key):
+    """A key of any type as a part of a path to a value."""
+    return f".{key}" if isinstance(key, str) and key.isprintable() else f"[{key!r}]"
+
+
 def schema_sentence(error, at=""):
-    key = (at + error.json_path.removeprefix("$")).removeprefix(".") or "the top level"
+    key = (at + "".join(map(step_text, error.absolute_path))).removeprefix(".") or "the top level"
     if error.validator == "additionalProperties" and "properties" in error.schema:
         allowed = sorted(error.schema["properties"])
         wrong = sorted(set(error.instance) - set(allowed), key=str)[0]
@@ -260,9 +275,12 @@ def check_synthetic(at, dataset):
 
 
 def check_decimal(key, value, fits, range_text):
-    """Decimals become a part of paths as they are written, so 1e-05 will not do."""
+    """Decimals become a part of paths as they are written, so 1e-05 will not do, nor a hundred digits."""
     require(
-        re.fullmatch(r"-?[0-9]+([.][0-9]+)?", str(value)), key, value, "write it as a quoted decimal such as '0.05'"
+        re.fullmatch(r"-?[0-9]{1,9}([.][0-9]{1,18})?", str(value)),
+        key,
+        value,
+        "write it as a quoted decimal such as '0.05'",
     )
     require(fits(float(value)), key, value, f"it must be {range_text}")
 

@@ -180,6 +180,7 @@ def flipped(path, bit):
     """Change one bit of a file."""
     content = bytearray(path.read_bytes())
     content[bit // 8] ^= 1 << bit % 8
+    path.unlink()  # or the file system has each on the disk before the next
     path.write_bytes(content)
 
 
@@ -208,7 +209,7 @@ def test_every_flipped_bit_of_an_archive_is_found_or_means_the_same(tmp_path):
     path = tmp_path / "x.npz"
     save_arrays(path, idx=IDX)
     found = 0
-    for bit in range(8 * path.stat().st_size):
+    for bit in range(0, 8 * path.stat().st_size, 3):
         flipped(path, bit)
         try:
             np.testing.assert_array_equal(load_arrays(path, "idx")[0], IDX, strict=True)
@@ -216,7 +217,7 @@ def test_every_flipped_bit_of_an_archive_is_found_or_means_the_same(tmp_path):
             found += 1
             assert str(error).startswith(f"{path} is damaged (")  # noqa: PT017
         flipped(path, bit)
-    assert found > 8 * IDX.nbytes
+    assert found > 8 * IDX.nbytes / 3
 
 
 def test_files_without_a_checksum_are_read(tmp_path):

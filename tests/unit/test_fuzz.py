@@ -293,7 +293,7 @@ def renamed(where, name):
     if where == "models":
         entry["models"].append(name)
     elif where != "data set":
-        entry[where][name] = next(iter(entry[where].values()))
+        entry[where][name] = list(entry[where].values())[-1]
     return entry, name if where == "data set" else "some"
 
 
