@@ -8,7 +8,7 @@ include: "rules/config.smk"
 
 config.update(validated_config(config))
 check_writable("results")
-distrust_unrecorded(".snakemake")
+mend_after_power_loss()
 
 
 include: "rules/common.smk"

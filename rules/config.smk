@@ -89,14 +89,20 @@ def check_writable(folder):
         fail(f"{folder} is not writable; make it so, or run in another folder with --directory")
 
 
-def distrust_unrecorded(folder):
-    """Have Snakemake make anew what a power loss has left without a record of how it was made: else no edit is seen."""
-    records = Path(folder, "metadata")
+def mend_after_power_loss():
+    """Of what others write, the latest is empty then: Snakemake's records, numba's compiled code.
+
+    What has no record of how it was made is made anew, else no edit would be seen; numba fails on files without content.
+    """
+    records = Path(".snakemake/metadata")
     for record in records.rglob("*"):
         if record.is_file() and record.stat().st_size == 0:
-            mark = Path(folder, "incomplete", record.relative_to(records))
+            mark = Path(".snakemake/incomplete", record.relative_to(records))
             mark.parent.mkdir(parents=True, exist_ok=True)
             mark.touch()
+    for compiled in Path(workflow.basedir, "cdp").rglob("__pycache__/*.nb[ci]"):
+        if compiled.stat().st_size == 0:
+            compiled.unlink()
 
 
 def declared_datasets():
