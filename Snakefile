@@ -11,6 +11,7 @@ if workflow.nodes:  # jobs go to a cluster
     workflow.global_resources["_cores"] = None  # `cores` in profiles/default, which counts this machine's, bounds none
     workflow.global_resources["lane"] = 1  # what profiles/slurm says of groups
 check_writable("results")
+mend_after_power_loss()
 
 
 include: "rules/common.smk"
@@ -26,6 +27,7 @@ include: "rules/export.smk"
 include: "rules/contact_sheets.smk"
 include: "rules/report.smk"
 include: "rules/figures.smk"
+include: "rules/provenance.smk"
 
 
 localrules:

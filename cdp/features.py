@@ -7,6 +7,7 @@ from pathlib import Path
 import numba
 import numpy as np
 
+from cdp.files import check_npy_header
 from cdp.threads import in_ranges
 
 _BLOCK = 4096  # rows a task
@@ -35,8 +36,10 @@ def load_features(path: str | os.PathLike[str], *, dim: int | None = None) -> np
     path = Path(path)
     if path.suffix == ".npy":
         try:
+            with open(path, "rb") as file:
+                check_npy_header(file, path.stat().st_size)
             features = np.lib.format.open_memmap(path, mode="r")
-        except (ValueError, EOFError) as error:
+        except ValueError as error:
             raise ValueError(f"{path} is not a readable .npy file ({error}); export the features again") from error
         if features.ndim != 2 or features.dtype.kind != "f":
             raise ValueError(

@@ -1,28 +1,94 @@
 """Stage files: written whole or not at all, and read with an error that names the file."""
 
 import csv
+import errno
+import hashlib
 import itertools
+import json
+import math
 import os
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
+
+_BLOCK = 2**20  # bytes
+_MAX_HEADER = 1000  # characters; that of a matrix takes about 100
+_REMEDY = "delete it and run again to have it made anew"
 
 
 @contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Give a temporary path beside `path`, which becomes `path` when the block ends well."""
+    """Give a temporary path beside `path`, which becomes `path` when the block ends well.
+
+    What was written is on the disk before it gets its name, so that a power loss leaves the old file or the new one.
+
+    Raises
+    ------
+    OSError
+        If the disk is full, or what else the system says.
+    """
     target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.tmp")
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
+        _sync(temporary)
         os.replace(temporary, target)
+        with suppress(OSError):  # some network file systems have no such thing for folders
+            _sync(target.parent)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise OSError(f"no room left on the disk to write {target}; make room and run again") from error
+        raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def checked_path(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """An `atomic_path` for formats that hold no checksum: the file's CRC-32 goes into a hidden file beside it."""
+    with atomic_path(path) as temporary:
+        yield temporary
+        _checksum_file(path).write_text(_crc32(temporary))  # a power loss may leave it empty
+
+
+def verify(path: str | os.PathLike[str]) -> None:
+    """Raise ValueError if a file is not what `checked_path` was given; without a checksum it passes."""
+    checksum = _checksum_file(path)
+    if checksum.exists() and checksum.read_bytes() not in (b"", _crc32(path).encode()):
+        raise ValueError(f"{path} is damaged (its checksum is not that in {checksum.name}); {_REMEDY}")
+
+
+def sha256(path: str | os.PathLike[str]) -> str:
+    """A file's SHA-256 in hexadecimal, read block by block."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _checksum_file(path: str | os.PathLike[str]) -> Path:
+    return Path(path).with_name(f".{Path(path).name}.crc32")
+
+
+def _crc32(path: str | os.PathLike[str]) -> str:
+    checksum = 0
+    with open(path, "rb") as file:
+        while block := file.read(_BLOCK):
+            checksum = zlib.crc32(block, checksum)
+    return f"{checksum:08x}\n"
+
+
+def _sync(path: Path) -> None:
+    """Have a file, or the names in a folder, on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager
@@ -34,7 +100,7 @@ def whole(path: str | os.PathLike[str]) -> Iterator[None]:
         raise
     except Exception as error:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise ValueError(f"{path} is damaged ({reason}); delete it and run again to have it made anew") from error
+        raise ValueError(f"{path} is damaged ({reason}); {_REMEDY}") from error
 
 
 def save_arrays(path: str | os.PathLike[str], **arrays: np.ndarray) -> None:
@@ -51,13 +117,25 @@ def load_arrays(path: str | os.PathLike[str], *names: str) -> tuple[np.ndarray, 
     ValueError
         If the file is truncated, otherwise damaged, or lacks one of the arrays.
     """
-    with whole(path), zipfile.ZipFile(path), np.load(path, allow_pickle=False) as archive:
-        return tuple(archive[name] for name in names)
+    with whole(path), zipfile.ZipFile(path) as archive:
+        refuse_inflated(archive)
+        arrays = []
+        for name in names:
+            with archive.open(f"{name}.npy") as file:
+                arrays.append(_read_array(file, archive.getinfo(f"{name}.npy").file_size))
+    return tuple(arrays)
+
+
+def refuse_inflated(archive: zipfile.ZipFile) -> None:
+    """Raise ValueError if an archive claims to hold more bytes than it has; ours are not compressed."""
+    claimed, size = sum(entry.file_size for entry in archive.infolist()), os.path.getsize(str(archive.filename))
+    if claimed > size:
+        raise ValueError(f"{claimed} bytes in a file of {size}")
 
 
 def save_array(path: str | os.PathLike[str], array: np.ndarray) -> None:
     """Write one array to a .npy file."""
-    with atomic_path(path) as temporary, open(temporary, "wb") as file:
+    with checked_path(path) as temporary, open(temporary, "w+b") as file:  # to "wb", numpy hides why writing failed
         np.save(file, array, allow_pickle=False)
 
 
@@ -74,19 +152,49 @@ def save_blocks(path: str | os.PathLike[str], blocks: Iterable[np.ndarray], *, s
 
 def load_array(path: str | os.PathLike[str]) -> np.ndarray:
     """Read one array from a .npy file; raises ValueError if the file is damaged."""
+    verify(path)
     with whole(path), open(path, "rb") as file:
-        return np.lib.format.read_array(file, allow_pickle=False)
+        return _read_array(file, os.path.getsize(path))
+
+
+def _read_array(file: IO[bytes], size: int) -> np.ndarray:
+    check_npy_header(file, size)
+    file.seek(0)
+    return np.lib.format.read_array(file, allow_pickle=False)
+
+
+def check_npy_header(file: IO[bytes], size: int) -> None:
+    """Raise ValueError if a .npy file of that many bytes claims to be of another size, before it takes memory."""
+    version = np.lib.format.read_magic(file)
+    try:
+        read_header = {1: np.lib.format.read_array_header_1_0, 2: np.lib.format.read_array_header_2_0}[version[0]]
+        shape, _, dtype = read_header(file, max_header_size=_MAX_HEADER)
+        fits = min(shape, default=0) >= 0 and math.prod(shape) * dtype.itemsize == size - file.tell()
+    except Exception as error:  # numpy lets Python's parser read the header, which fails in many ways
+        raise ValueError(f"its header cannot be read: {type(error).__name__}") from error
+    if dtype.hasobject or not fits:
+        raise ValueError(f"its {size} bytes are not what its header says: {dtype} of shape {shape}")
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Write a text file in UTF-8."""
-    with atomic_path(path) as temporary:
+    with checked_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read an object from a JSON file; raises ValueError if the file is damaged."""
+    verify(path)
+    with whole(path):
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        if not isinstance(content, dict):
+            raise ValueError("it holds no JSON object")
+    return content
 
 
 def write_csv(path: str | os.PathLike[str], rows: Sequence[Mapping[str, Any]]) -> None:
     """Write rows with the same keys as CSV with a header; None becomes n/a."""
-    with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
+    with checked_path(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, fieldnames=list(rows[0]) if rows else [], lineterminator="\n")
         writer.writeheader()
         writer.writerows({key: "n/a" if value is None else value for key, value in row.items()} for row in rows)

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from cdp.files import verify
+
 _PLAIN_LINES = re.compile(r"(?:-?[0-9]{1,18}\n)*+")  # as they mostly are, told for all at once
 _INTEGER = re.compile(r"[ \t]*[+-]?[0-9]{1,19}[ \t]*\r?")
 
@@ -41,7 +43,8 @@ def format_labels(labels: np.ndarray) -> str:
 
 
 def read_lines(path: str | os.PathLike[str]) -> list[str]:
-    """The lines of a UTF-8 text file; raises ValueError if it is none."""
+    """The lines of a UTF-8 text file; raises ValueError if it is none, or damaged."""
+    verify(path)
     try:
         text = Path(path).read_text(encoding="utf-8")
     except UnicodeDecodeError as error:

@@ -1,5 +1,6 @@
 """The mediator: a small network that decides on pairs from what all models say of them."""
 
+import io
 import os
 import zipfile
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ import torch
 
 from cdp.candidates import CandidatePairs
 from cdp.devices import choose_device
-from cdp.files import atomic_path, whole
+from cdp.files import atomic_path, refuse_inflated, whole
 from cdp.threads import in_ranges
 
 _PREDICT_BATCH = 8192  # pairs a task; their activations stay in the cache
@@ -215,20 +216,26 @@ class Mediator:
             "mean": self.mean,
             "scale": self.scale,
         }
+        buffer = io.BytesIO()  # of a file that cannot be written, torch hides the reason
+        torch.save(state, buffer)
         with atomic_path(path) as temporary:
-            torch.save(state, temporary)
+            temporary.write_bytes(buffer.getvalue())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Mediator":
         """Read a mediator that `save` wrote; raises ValueError if the file is damaged."""
         with whole(path):
             with zipfile.ZipFile(path) as archive:
+                refuse_inflated(archive)
                 if (entry := archive.testzip()) is not None:
                     raise ValueError(f"checksum of {entry}")
             state = torch.load(path, map_location="cpu", weights_only=True)
-            mediator = cls(state["n_inputs"])
+            n_inputs, mean, scale = state["n_inputs"], state["mean"], state["scale"]
+            if not (state["network"]["0.weight"].shape[1:] == mean.shape == scale.shape == (n_inputs,)):
+                raise ValueError(f"its parts are not all of {n_inputs} inputs")
+            mediator = cls(n_inputs)
             mediator.network.load_state_dict(state["network"])
-            mediator.mean, mediator.scale = state["mean"], state["scale"]
+            mediator.mean, mediator.scale = mean, scale
         return mediator
 
 

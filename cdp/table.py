@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from cdp.files import read_json, whole
+
 _HEADER = (
     "strategy", "models", "setting", "precision", "recall", "F", "BCubed F", "NMI", "clusters", "discarded",
     "kNN recall", "kNN time", "cluster time", "total time",
@@ -59,11 +61,11 @@ def baseline_row(baseline: Mapping[str, Any]) -> dict[str, Any]:
 
 def _figures(entry: Mapping[str, Any]) -> dict[str, Any]:
     """What the evaluation and the benchmark files of an experiment or a baseline tell."""
-    evaluation = json.loads(Path(entry["evaluation"]).read_text(encoding="utf-8"))
+    evaluation = read_json(entry["evaluation"])
     row = {key: evaluation.get(key) for key in (*_COUNTS, "pair_accuracy")}
     for form in ("kept", "removed"):
         row |= {f"{form}_{figure}": evaluation.get(form, {}).get(figure) for figure in _FIGURES}
-    recalls = [json.loads(Path(path).read_text(encoding="utf-8"))["recall"] for path in entry["knn_recalls"]]
+    recalls = [read_json(path)["recall"] for path in entry["knn_recalls"]]
     row["knn_recall"] = min(recalls, default=None)
     knn, cluster = (job_times(entry[f"{stage}_benchmarks"]) for stage in ("knn", "cluster"))
     row |= {"knn_seconds": knn, "cluster_seconds": cluster}
@@ -79,7 +81,7 @@ def threads_by_rule(experiments: Iterable[Mapping[str, Any]]) -> dict[str, int]:
     threads = {}
     for experiment in experiments:
         for path in (*experiment["knn_benchmarks"], *experiment["cluster_benchmarks"]):
-            benchmark = _read_benchmark(path) or {}
+            benchmark = read_benchmark(path) or {}
             if "threads" in benchmark:
                 threads[benchmark["rule_name"]] = int(benchmark["threads"])
     return threads
@@ -199,7 +201,7 @@ def _notes(
     yield ""
     yield (
         "kNN time: of all the models' kNN graphs. Cluster time: from candidate pairs to clusters, without training "
-        f"the mediator. Wall-clock seconds of the jobs, process start included, on {_machine()}"
+        f"the mediator. Wall-clock seconds of the jobs, process start included, on {machine()}"
         + (f", with threads: {', '.join(f'{rule} {threads[rule]}' for rule in sorted(threads))}." if threads else ".")
     )
     if any(row["published_outcome"] is not None for row in (*rows, *baselines)):
@@ -209,16 +211,21 @@ def _notes(
 
 def job_times(paths: Iterable[str]) -> float | None:
     """Seconds of the jobs together; None if one has no benchmark file."""
-    benchmarks = [_read_benchmark(path) for path in paths]
+    benchmarks = [read_benchmark(path) for path in paths]
     return sum(float(benchmark["s"]) for benchmark in benchmarks if benchmark) if all(benchmarks) else None
 
 
-def _read_benchmark(path: str) -> dict[str, Any] | None:
-    """The last run in a benchmark file, None if there is no file."""
-    return json.loads(Path(path).read_text(encoding="utf-8").splitlines()[-1]) if Path(path).exists() else None
+def read_benchmark(path: str) -> dict[str, Any] | None:
+    """The last run in a benchmark file, None if there is no file, or an empty one as after a power loss."""
+    if not Path(path).exists():
+        return None
+    with whole(path):
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+        return json.loads(lines[-1]) if lines else None
 
 
-def _machine() -> str:
+def machine() -> str:
+    """The processor, the number of CPUs and the memory of this machine, in words."""
     model = platform.machine()
     cpu_info = Path("/proc/cpuinfo")
     if cpu_info.exists():

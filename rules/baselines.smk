@@ -41,6 +41,10 @@ def baseline_settings(entry):
     return {key: value for key, value in own.items() if not (key == "n_clusters" and value is True)}
 
 
+def baseline_module(entry):
+    return f"cdp.baselines.{entry['method']}"
+
+
 def baseline_rows(name):
     """What the table needs to know of each baseline: its setting, its files, the times that count for it."""
     rows = []
@@ -97,10 +101,11 @@ rule baseline:
         runtime=config["baselines"]["max_seconds"] // 60 + 10,
     params:
         method=lambda w: baseline_entry(w)["method"],
+        labels=lambda w: fingerprints(w.dataset, baseline_labels(w)),
         settings=lambda w: baseline_settings(baseline_entry(w)),
         budget=settings("baselines"),
         dim=lambda w: dim_of(w.dataset, baseline_entry(w)["model"]),
-        source=lambda w: source_hash("baseline.py", f"cdp.baselines.{baseline_entry(w)['method']}"),
+        source=lambda w: source_hash("baseline.py", baseline_module(baseline_entry(w))),
     message:
         "{wildcards.dataset}: baseline {wildcards.baseline}"
     script:
@@ -123,6 +128,7 @@ rule evaluate_baseline:
     resources:
         mem_mb=memory(500, 20),
     params:
+        labels=lambda w: fingerprints(w.dataset, labels_of(w.dataset)),
         source=source_hash("evaluate_baseline.py"),
     message:
         "{wildcards.dataset}: evaluate baseline {wildcards.baseline}"

@@ -3,6 +3,9 @@
 import ast
 import functools
 import hashlib
+import json
+import sys
+import time
 
 
 wildcard_constraints:
@@ -245,18 +248,51 @@ def module_files(names):
 
 
 @functools.cache
-def source_hash(script, *modules):
-    """A hash of scripts/`script`, of modules and of every cdp module they import, directly or not, blind to comments."""
-    digest = hashlib.sha256()
+def source_files(script, *modules):
+    """scripts/`script`, the modules and every cdp module they import, directly or not."""
     todo, seen = [Path(workflow.basedir, "scripts", script), *module_files(modules)], set()
     while todo:
         path = todo.pop()
         if path not in seen:
             seen.add(path)
             todo += module_files(code_without_comments(path)[1])
-    for path in sorted(seen):
+    return sorted(seen)
+
+
+@functools.cache
+def source_hash(script, *modules):
+    """A hash of `source_files`, blind to comments."""
+    digest = hashlib.sha256()
+    for path in source_files(script, *modules):
         digest.update(code_without_comments(path)[0].encode())
     return digest.hexdigest()[:16]
+
+
+@functools.cache
+def fingerprint(path):
+    """A hash of a user's file, of a large one in samples, so that one replaced by another of an older date is seen.
+
+    What is made of a file from the future would seem older than it.
+    """
+    block = 2**16
+    try:
+        size, modified = os.path.getsize(path), os.path.getmtime(path)
+        digest = hashlib.sha256(str(size).encode())
+        with open(path, "rb") as file:
+            for start in range(0, size, max(block, size // 16)):
+                file.seek(start)
+                digest.update(file.read(block))
+    except OSError as error:
+        fail(f"{path} cannot be read ({error.strerror}); see to it and run again")
+    if modified > time.time() + 60:
+        date = time.strftime("%Y-%m-%d %H:%M", time.localtime(modified))
+        fail(f"{path} is dated {date}, which is in the future; set the clock right, or touch the file, and run again")
+    return digest.hexdigest()[:16]
+
+
+def fingerprints(name, paths):
+    """Those of a data set's files that users bring; none of those that are made, which are always newer."""
+    return [] if "synthetic" in dataset_entry(name) else [fingerprint(path) for path in paths]
 
 
 def cluster_file(name, experiment, file):

@@ -23,9 +23,11 @@ RESERVED_NAMES = {
     "figures",
     "report",
     *(f"{stem}.{end}" for stem in ("table", "cdp") for end in ("md", "csv", "log", "benchmark.jsonl")),
+    *(f"provenance.{end}" for end in ("json", "log", "benchmark.jsonl")),
 }  # folders beside the committees' in results/DATASET/
 
 SAFE_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the compiled one is ten times as fast
+MAX_DEPTH, MAX_VALUES = 50, 100_000  # of a YAML file
 BASELINE_INPUTS = {
     "approx_rank_order": {"neighbors"},
     "chinese_whispers": {"neighbors"},
@@ -50,14 +52,61 @@ def fail(sentence):
 
 def read_yaml(path):
     try:
-        return yaml.load(Path(path).read_text(encoding="utf-8"), SAFE_LOADER) or {}
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        fail(f"{path} is not valid YAML ({' '.join(str(error).split())}); correct it")
+        text = Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        fail(f"{path} cannot be read ({error.strerror}); see to it and run again")
+    except UnicodeDecodeError as error:
+        fail(f"{path} is not UTF-8 text ({error.reason} at byte {error.start}); save it as UTF-8")
+    try:
+        check_depth(text)
+        content = yaml.load(text, SAFE_LOADER) or {}
+        check_size(content)
+    except Exception as error:  # PyYAML lets Python's own through: ValueError, AttributeError, ...
+        fail(f"{path} is not valid YAML ({' '.join(str(error).split())[:300]}); correct it")
+    if not isinstance(content, dict):
+        fail(f"{path} holds {type(content).__name__} where `key: value` lines are expected; correct it")
+    return content
+
+
+def check_depth(text):
+    """Refuse what would overflow the stack of the compiled loader."""
+    depth = 0
+    for event in yaml.parse(text, SAFE_LOADER):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            raise ValueError(f"more than {MAX_DEPTH} levels")
+
+
+def check_size(content):
+    """Refuse aliases that multiply, or that hold themselves."""
+    todo = [content]
+    for _ in range(MAX_VALUES):
+        if not todo:
+            return
+        value = todo.pop()
+        todo += [*value, *value.values()] if isinstance(value, dict) else value if isinstance(value, list) else []
+    raise ValueError(f"more than {MAX_VALUES} values")
 
 
 def check_writable(folder):
     if os.path.isdir(folder) and not os.access(folder, os.W_OK):
         fail(f"{folder} is not writable; make it so, or run in another folder with --directory")
+
+
+def mend_after_power_loss():
+    """Of what others write, the latest is empty then: Snakemake's records, numba's compiled code.
+
+    What has no record of how it was made is made anew, else no edit would be seen; numba fails on files without content.
+    """
+    records = Path(".snakemake/metadata")
+    for record in records.rglob("*"):
+        if record.is_file() and record.stat().st_size == 0:
+            mark = Path(".snakemake/incomplete", record.relative_to(records))
+            mark.parent.mkdir(parents=True, exist_ok=True)
+            mark.touch()
+    for compiled in Path(workflow.basedir, "cdp").rglob("__pycache__/*.nb[ci]"):
+        if compiled.stat().st_size == 0:
+            compiled.unlink()
 
 
 def declared_datasets():
@@ -112,10 +161,11 @@ def validated_config(config):
     return merged
 
 
-StrictValidator = jsonschema.validators.extend(  # 15.0 is no integer: it would become a part of paths
+StrictValidator = jsonschema.validators.extend(  # integers go into paths and compiled code: no 15.0, no 2**31
     jsonschema.Draft202012Validator,
     type_checker=jsonschema.Draft202012Validator.TYPE_CHECKER.redefine(
-        "integer", lambda checker, value: isinstance(value, int) and not isinstance(value, bool)
+        "integer",
+        lambda checker, value: isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**31,
     ),
 )
 
@@ -133,8 +183,13 @@ def restore_type(config, error):
             ] = value
 
 
+def step_text(key):
+    """A key of any type as a part of a path to a value."""
+    return f".{key}" if isinstance(key, str) and key.isprintable() else f"[{key!r}]"
+
+
 def schema_sentence(error, at=""):
-    key = (at + error.json_path.removeprefix("$")).removeprefix(".") or "the top level"
+    key = (at + "".join(map(step_text, error.absolute_path))).removeprefix(".") or "the top level"
     if error.validator == "additionalProperties" and "properties" in error.schema:
         allowed = sorted(error.schema["properties"])
         wrong = sorted(set(error.instance) - set(allowed), key=str)[0]
@@ -249,9 +304,12 @@ def check_synthetic(at, dataset):
 
 
 def check_decimal(key, value, fits, range_text):
-    """Decimals become a part of paths as they are written, so 1e-05 will not do."""
+    """Decimals become a part of paths as they are written, so 1e-05 will not do, nor a hundred digits."""
     require(
-        re.fullmatch(r"-?[0-9]+([.][0-9]+)?", str(value)), key, value, "write it as a quoted decimal such as '0.05'"
+        re.fullmatch(r"-?[0-9]{1,9}([.][0-9]{1,18})?", str(value)),
+        key,
+        value,
+        "write it as a quoted decimal such as '0.05'",
     )
     require(fits(float(value)), key, value, f"it must be {range_text}")
 

@@ -25,6 +25,7 @@ rule check_features:
         mem_mb=memory(500, 1.1),
     params:
         dim=lambda w: dim_of(w.dataset, w.model),
+        file=lambda w: fingerprints(w.dataset, [feature_file(w.dataset, w.model)]),
         folder=lambda w: data_folder(w.dataset),
         reference=lambda w: reference_of(w.dataset),
         source=source_hash("check_features.py"),

@@ -22,6 +22,7 @@ rule evaluate:
     resources:
         mem_mb=memory(1000, 4),
     params:
+        labels=lambda w: fingerprints(w.dataset, labels_of(w.dataset)),
         source=source_hash("evaluate.py"),
     message:
         "{wildcards.dataset}: evaluate {wildcards.scoring}, threshold {wildcards.threshold}"
@@ -47,6 +48,7 @@ rule sweep:
     resources:
         mem_mb=memory(1000, 6),
     params:
+        labels=lambda w: fingerprints(w.dataset, labels_of(w.dataset)),
         settings={"max_iter": config["propagation"]["max_iter"], "thresholds": config["sweep"]["thresholds"]},
         source=source_hash("sweep.py"),
     message:

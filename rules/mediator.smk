@@ -22,6 +22,7 @@ rule train_mediator:
         mem_mb=memory(1500, 5),
         gpu=gpus(config["mediator"]["device"]),
     params:
+        labels=lambda w: fingerprints(w.dataset, labels_of(w.dataset)),
         settings=settings("mediator"),
         source=source_hash("train_mediator.py"),
     message:

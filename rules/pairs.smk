@@ -88,6 +88,7 @@ rule ground_truth:
     resources:
         mem_mb=memory(500, 3),
     params:
+        labels=lambda w: fingerprints(w.dataset, labels_of(w.dataset)),
         source=source_hash("ground_truth.py"),
     message:
         "{wildcards.dataset}: ground truth of the pairs of committee {wildcards.committee}"

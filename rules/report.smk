@@ -18,6 +18,7 @@ rule table:
     input:
         evaluations=lambda w: evaluations(table_rows(w.dataset) + baseline_rows(w.dataset)),
         recalls=lambda w: recalls(table_rows(w.dataset) + baseline_rows(w.dataset)),
+        provenance="results/{dataset}/provenance.json",  # so that no table is without
     output:
         markdown=report(
             "results/{dataset}/table.md",

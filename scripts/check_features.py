@@ -1,9 +1,9 @@
-"""Check a model's features. Reads them beside list.txt and meta.txt, writes their size."""
+"""Check a model's features. Reads them beside list.txt and meta.txt, writes their size and hash."""
 
 import json
 
 from cdp.dataset import check_features
-from cdp.files import write_text
+from cdp.files import sha256, write_text
 from scripts.job import run
 
 
@@ -17,7 +17,8 @@ def main(snakemake):
         list_path=f"{folder}/list.txt",
         labels_path=f"{folder}/meta.txt",
     )
-    write_text(snakemake.output[0], json.dumps(size) + "\n")
+    content = {"sha256": sha256(snakemake.input.features)}
+    write_text(snakemake.output[0], json.dumps(size | content) + "\n")
 
 
 run(main, snakemake)

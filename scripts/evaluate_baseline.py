@@ -1,18 +1,17 @@
 """Evaluate a baseline. Reads meta.txt, outcome.json and, where there are any, labels; writes evaluation.json."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 
-from cdp.files import write_text
+from cdp.files import read_json, write_text
 from cdp.labels import read_labels
 from cdp.metrics import describe, evaluate
 from scripts.job import run
 
 
 def main(snakemake):
-    figures = json.loads(Path(snakemake.input.outcome).read_text(encoding="utf-8"))
+    figures = read_json(snakemake.input.outcome)
     if figures["outcome"] == "done":
         clusters = read_labels(snakemake.input.clusters)
         figures |= {"samples": len(clusters), "identities": None, **describe(clusters)}

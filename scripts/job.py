@@ -1,6 +1,7 @@
 """What all scripts share: logging, threads, and one sentence instead of a traceback for a user's mistake."""
 
 import logging
+import os
 import sys
 import time
 import warnings
@@ -19,10 +20,19 @@ def run(main: Callable[[Any], None], snakemake: Any) -> None:
     try:
         logging.getLogger().addHandler(logging.FileHandler(snakemake.log[0], mode="w"))
         start = time.perf_counter()
+        before = {path: _state(path) for path in snakemake.input}
         with limit_threads(snakemake.threads):
             main(snakemake)
+        for path, state in before.items():
+            if _state(path) != state:
+                raise ValueError(f"{path} was changed while it was read; run again")
         with open(snakemake.log[0], "a", encoding="utf-8") as log:
             log.write(f"computed in {time.perf_counter() - start:.3f} s\n")
     except (ValueError, OSError, MemoryError) as error:
         logging.error("error: %s", str(error) or "out of memory; give the job more, or lower its threads")
         sys.exit(1)
+
+
+def _state(path: str) -> tuple[int, int]:
+    status = os.stat(path)
+    return status.st_size, status.st_mtime_ns

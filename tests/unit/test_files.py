@@ -1,4 +1,6 @@
 import csv
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,12 +12,14 @@ from cdp.files import (
     load_array,
     load_arrays,
     read_csv,
+    read_json,
     save_array,
     save_arrays,
     save_blocks,
     write_csv,
     write_text,
 )
+from cdp.labels import read_labels
 
 IDX = np.arange(12, dtype=np.int32).reshape(4, 3)
 DIST = np.array([0, 0.5, np.inf], np.float32)
@@ -171,6 +175,93 @@ def test_other_content_in_place_of_an_archive_is_named(tmp_path, content):
 @pytest.mark.parametrize("content", [b"hello\n", b"", b"\x93NUMPY", b"PK\x03\x04 no archive"])
 def test_other_content_in_place_of_an_array_is_named(tmp_path, content):
     assert refusals(tmp_path / "x.npy", lambda: load_array(tmp_path / "x.npy"), [content]) == 1
+
+
+def flipped(path, bit):
+    """Change one bit of a file."""
+    content = bytearray(path.read_bytes())
+    content[bit // 8] ^= 1 << bit % 8
+    path.unlink()  # or the file system has each on the disk before the next
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("write", "read"),
+    [
+        (lambda path: save_array(path, IDX), load_array),
+        (lambda path: save_array(path, np.float32([[0.25]])), load_array),
+        (lambda path: write_text(path, "3\n-1\n3\n"), read_labels),
+        (lambda path: write_text(path, '{"recall": 0.9912}\n'), read_json),
+    ],
+)
+def test_every_flipped_bit_is_found(tmp_path, write, read):
+    path = tmp_path / "stage"
+    write(path)
+    read(path)
+    for bit in range(8 * path.stat().st_size):
+        flipped(path, bit)
+        with pytest.raises(ValueError, match=r"stage is damaged \(its checksum.*delete it and run again"):
+            read(path)
+        flipped(path, bit)
+    read(path)
+
+
+def test_every_flipped_bit_of_an_archive_is_found_or_means_the_same(tmp_path):
+    path = tmp_path / "x.npz"
+    save_arrays(path, idx=IDX)
+    found = 0
+    for bit in range(0, 8 * path.stat().st_size, 3):
+        flipped(path, bit)
+        try:
+            np.testing.assert_array_equal(load_arrays(path, "idx")[0], IDX, strict=True)
+        except ValueError as error:
+            found += 1
+            assert str(error).startswith(f"{path} is damaged (")  # noqa: PT017
+        flipped(path, bit)
+    assert found > 8 * IDX.nbytes / 3
+
+
+def test_files_without_a_checksum_are_read(tmp_path):
+    """Those of users, and those whose checksum a power loss has emptied."""
+    (tmp_path / "meta.txt").write_text("1\n2\n")
+    assert read_labels(tmp_path / "meta.txt").tolist() == [1, 2]
+    (tmp_path / ".meta.txt.crc32").touch()
+    assert read_labels(tmp_path / "meta.txt").tolist() == [1, 2]
+
+
+def test_data_is_on_the_disk_before_it_gets_its_name(tmp_path, monkeypatch):
+    done = []
+    monkeypatch.setattr(os, "fsync", lambda file: done.append(Path(os.readlink(f"/proc/self/fd/{file}")).name))
+    monkeypatch.setattr(os, "replace", lambda old, new, replace=os.replace: done.append("replace") or replace(old, new))
+    save_arrays(tmp_path / "x.npz", idx=IDX)
+    assert done == [".x.npz.tmp", "replace", tmp_path.name]
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda path: save_array(path, np.zeros(2**20)),
+        lambda path: save_arrays(path, zeros=np.zeros(2**20)),
+        lambda path: save_blocks(path, iter([np.zeros((2**10, 2**10))]), shape=(2**10, 2**10)),
+        lambda path: write_text(path, "0" * 2**20),
+        lambda path: write_csv(path, [{"a": "0" * 2**20}]),
+    ],
+)
+def test_full_disk_is_told_in_one_sentence(tmp_path, write, monkeypatch):
+    """/dev/full is a disk without any room."""
+    path = tmp_path / "x"
+    path.write_text("old")
+    monkeypatch.setattr(Path, "with_name", lambda self, name, old=Path.with_name: linked(old(self, name)))
+
+    def linked(temporary):
+        if temporary.suffix == ".tmp":
+            temporary.symlink_to("/dev/full")
+        return temporary
+
+    with pytest.raises(OSError, match=r"^no room left on the disk to write .*x; make room and run again$"):
+        write(path)
+    assert path.read_text() == "old"
+    assert names(tmp_path) == ["x"]
 
 
 def test_missing_array_is_named(tmp_path):

@@ -12,7 +12,7 @@ import yaml
 
 from tests.workflow.helpers import ROOT, dry_run, edit_yaml, jobs, snakemake
 
-TABLE = {"table": 1, "tables": 1}
+TABLE = {"provenance": 1, "table": 1, "tables": 1}
 
 
 def baselines(number, **others):
@@ -83,7 +83,7 @@ CONFIG = {
     "config.yaml fetch_emore url": (set_to("http://127.0.0.1:9/data.tar.gz"), NOTHING),
     "datasets/demo.yaml labeled": (set_to("other_labeled"), OTHER_LABELED),
     "datasets/demo.yaml images": (set_to("other.zip"), NOTHING),  # see test_sheets_of_demo.py
-    "datasets/demo.yaml models": (lambda models: [*models, "another"], NOTHING),
+    "datasets/demo.yaml models": (lambda models: [*models, "another"], TABLE),
     "datasets/demo.yaml baselines kmeans n_clusters": (set_to(300), baselines(1)),
     "datasets/demo.yaml baselines minibatch_kmeans n_clusters": (set_to(300), baselines(1)),
     "datasets/demo.yaml baselines minibatch_kmeans batch_size": (set_to(2048), baselines(1)),
@@ -143,7 +143,7 @@ CONFIG = {
     "datasets/demo.yaml experiments 4 strategy": (set_to("vote"), REFUSED),  # has no threshold
     "datasets/demo.yaml experiments 4 committee": (set_to("single"), {"ground_truth": 1} | ONE_EXPERIMENT),
     "datasets/demo_labeled.yaml kind": (set_to("unlabeled"), REFUSED),  # demo needs it labelled
-    "datasets/demo_labeled.yaml models": (lambda models: [*models, "another"], NOTHING),
+    "datasets/demo_labeled.yaml models": (lambda models: [*models, "another"], TABLE),
     "datasets/demo_labeled.yaml committees single base": (set_to("vgg"), REFUSED),
     "datasets/demo_labeled.yaml committees all base": (set_to("another"), REFUSED),
     "datasets/demo_labeled.yaml committees all members": (without("attn"), REFUSED),  # unlike that of demo
@@ -212,6 +212,7 @@ MODULES = {
     "quality.py": NOTHING,
     "report.py": NOTHING,
     "risk_coverage.py": NOTHING,
+    "provenance.py": TABLE,
     "selection.py": {"vote": 4} | FROM_PROPAGATION | baselines(7),
     "soft_propagation.py": {"soft_propagate": 5, "tables": 1},
     "synthetic.py": NOTHING,
@@ -243,12 +244,13 @@ SCRIPTS = {
     "quality.py": NOTHING,
     "report_page.py": NOTHING,
     "risk_coverage.py": NOTHING,
+    "provenance.py": TABLE,
     "score_pairs.py": FROM_SCORES,
     "soft_propagate.py": {"soft_propagate": 5, "tables": 1},
     "sweep.py": {"sweep": 4, "sweeps": 1},
     "synthetic.py": NOTHING,
     "synthetic_labels.py": NOTHING,
-    "table.py": TABLE,
+    "table.py": {"table": 1, "tables": 1},
     "train_mediator.py": FROM_TRAINING,
     "training_list.py": NOTHING,
     "vote.py": {"vote": 4, "propagate": 2, "evaluate": 2, "soft_propagate": 2, "sweep": 2, "sweeps": 1} | TABLE,
