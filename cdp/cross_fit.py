@@ -26,15 +26,16 @@ def cross_fit(
         See `cdp.mediator_inputs`.
     pairs : ndarray of shape (P, 2)
     labels : integer array of shape (n_samples,)
-    folds : int, >= 3
-        Parts into which the identities are split; folds (folds - 1) / 2 mediators are trained, each on the pairs
-        within folds - 2 of them.
+    folds : int, >= 2
+        Parts into which the identities are split; one mediator is trained for each, on the pairs within the others.
     recipe, device, seed
         See `cdp.Mediator.fit`; `seed` is also that of the split.
 
     Returns
     -------
     ndarray of shape (P,), float32
+        -inf for pairs of identities of two folds, of which every mediator saw one: of all pairs with strangers, those
+        that are left are one in `folds` (see `cdp.crowding.crowd`).
 
     Raises
     ------
@@ -42,7 +43,7 @@ def cross_fit(
         If there are fewer identities than folds, or the pairs left to train on are of one kind only.
     """
     same = same_identity(pairs, labels)
-    scores = np.empty(len(pairs), np.float32)
+    scores = np.full(len(pairs), -np.inf, np.float32)
     for train, held_out in held_out_pairs(pairs, labels, folds=folds, seed=seed):
         mediator = Mediator.fit(inputs[train], same[train], recipe=recipe, device=device, seed=seed)
         scores[held_out] = mediator.predict(inputs[held_out], device=device)
@@ -52,32 +53,24 @@ def cross_fit(
 def held_out_pairs(
     pairs: np.ndarray, labels: np.ndarray, *, folds: int, seed: int = 0
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Split pairs so that no identity is both trained on and scored.
-
-    A pair of identities of two folds is held out of the mediator that leaves out these two; a pair within one fold
-    out of the one that leaves out this fold and the next, so that all scores are of mediators trained on as much.
+    """For each fold of the identities, the pairs within the other folds and those within it, where there are any.
 
     Yields
     ------
     train, held_out : bool arrays of shape (P,)
-        Each pair is held out once.
 
     Raises
     ------
     ValueError
-        If `folds` is below 3, or above the number of identities.
+        If `folds` is below 2, or above the number of identities.
     """
     identities, identity = np.unique(labels, return_inverse=True)
-    if not 3 <= folds <= len(identities):
+    if not 2 <= folds <= len(identities):
         raise ValueError(
-            f"folds must be at least 3 and at most {len(identities)}, the identities of the labelled set, not {folds}"
+            f"folds must be at least 2 and at most {len(identities)}, the identities of the labelled set, not {folds}"
         )
     fold = (np.random.default_rng(seed).permutation(len(identities)) % folds)[identity][pairs]
-    first, second = fold.min(axis=1), fold.max(axis=1)
-    partner = np.where(first == second, (first + 1) % folds, second)
-    left_out = np.stack([np.minimum(first, partner), np.maximum(first, partner)])
-    for a in range(folds):
-        for b in range(a + 1, folds):
-            held_out = (left_out[0] == a) & (left_out[1] == b)
-            if held_out.any():
-                yield ~np.isin(fold, (a, b)).any(axis=1), held_out
+    for number in range(folds):
+        held_out = (fold == number).all(axis=1)
+        if held_out.any():
+            yield (fold != number).all(axis=1), held_out

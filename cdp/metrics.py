@@ -20,9 +20,7 @@ class _Contingency(NamedTuple):
     clusters: np.ndarray
 
 
-def evaluate(
-    labels_true: np.ndarray, labels_pred: np.ndarray, *, growth: float = 1.0
-) -> dict[str, dict[str, Figure]]:
+def evaluate(labels_true: np.ndarray, labels_pred: np.ndarray) -> dict[str, dict[str, Figure]]:
     """Compare a clustering with identities (DESIGN 4.7).
 
     Parameters
@@ -30,9 +28,6 @@ def evaluate(
     labels_true : integer array of shape (n_samples,)
     labels_pred : integer array of shape (n_samples,)
         -1 marks discarded samples.
-    growth : float, > 0
-        Pairs of different identities in a cluster count this many times: so many times more of them are met
-        where there are so many times more identities. NMI takes no account of it.
 
     Returns
     -------
@@ -57,8 +52,8 @@ def evaluate(
     alone = labels_pred.astype(np.int64)
     alone[discarded] = -1 - np.arange(np.count_nonzero(discarded))
     return {
-        "kept": _agreement(labels_true, alone, growth),
-        "removed": _agreement(labels_true[~discarded], labels_pred[~discarded], growth),
+        "kept": _agreement(labels_true, alone),
+        "removed": _agreement(labels_true[~discarded], labels_pred[~discarded]),
     }
 
 
@@ -86,15 +81,14 @@ def pair_accuracy(pairs: np.ndarray, labels_true: np.ndarray) -> Figure:
     return _ratio(int(np.count_nonzero(same_identity(pairs, labels_true))), len(pairs))
 
 
-def _agreement(identities: np.ndarray, clusters: np.ndarray, growth: float) -> dict[str, Figure]:
+def _agreement(identities: np.ndarray, clusters: np.ndarray) -> dict[str, Figure]:
     table = _contingency(identities, clusters)
     n = len(identities)
     joint = _pairs_within(table.together)
-    precision = _ratio(joint, joint + growth * (_pairs_within(table.clusters) - joint))
+    precision = _ratio(joint, _pairs_within(table.clusters))
     recall = _ratio(joint, _pairs_within(table.identities))
     squares = table.together.astype(np.float64) ** 2
-    strangers = growth * (table.cluster - table.together)
-    bcubed_precision = _ratio(float((squares / (table.together + strangers)).sum()), n)
+    bcubed_precision = _ratio(float((squares / table.cluster).sum()), n)
     bcubed_recall = _ratio(float((squares / table.identity).sum()), n)
     return {
         "precision": precision,

@@ -29,7 +29,7 @@ def table_row(experiment: Mapping[str, Any]) -> dict[str, Any]:
     ----------
     experiment : mapping
         ``strategy``, ``models`` (their number), ``setting``, ``max_size``, ``step``, ``evaluation`` (path
-        of its JSON file), ``choice`` (path of the JSON file with what ``auto`` in the setting stands for, or None),
+        of its JSON file), ``choice`` (path of the JSON file that says what ``auto`` in the setting stands for; optional),
         ``knn_recalls`` (paths of JSON files), ``knn_benchmarks`` and
         ``cluster_benchmarks`` (paths of Snakemake's benchmark files in JSON lines), ``published`` (figures
         in per cent and seconds, or None).
@@ -40,7 +40,7 @@ def table_row(experiment: Mapping[str, Any]) -> dict[str, Any]:
         Fractions in [0, 1] and seconds; None where a figure does not exist.
     """
     setting = {key: experiment[key] for key in ("strategy", "models", "setting", "max_size", "step")}
-    if experiment["choice"]:
+    if experiment.get("choice"):
         choice = json.loads(Path(experiment["choice"]).read_text(encoding="utf-8"))
         marked = _AUTO if choice["labeled"] else _NO_LABELS
         setting["setting"] = (

@@ -46,7 +46,6 @@ def sweep(
     thresholds: Iterable[float],
     *,
     labels_true: np.ndarray | None = None,
-    growth: float = 1.0,
     max_size: int = 600,
     step: float = 0.05,
     max_iter: int = 100,
@@ -61,8 +60,6 @@ def sweep(
     thresholds : iterable of float
         Pairs with a score above the threshold are kept.
     labels_true : integer array of shape (n_samples,), optional
-    growth : float
-        See `cdp.evaluate`.
     max_size, step, max_iter
         See `cdp.propagate`.
 
@@ -80,7 +77,7 @@ def sweep(
         row: dict[str, float | int | None] = {"threshold": threshold, "pairs": int(np.count_nonzero(kept))}
         row |= {"pair_accuracy": None} | dict.fromkeys(_AGREEMENT)
         if labels_true is not None:
-            row |= {"pair_accuracy": pair_accuracy(pairs[kept], labels_true)} | evaluate(labels_true, labels, growth=growth)["kept"]
+            row |= {"pair_accuracy": pair_accuracy(pairs[kept], labels_true)} | evaluate(labels_true, labels)["kept"]
         rows.append(row | describe(labels))
     return rows
 

@@ -52,8 +52,13 @@ def labels_to_choose_by(wildcards):
 
 
 def settings_of_choice(wildcards):
-    objective = config["threshold_choice"]["objective"] if has_labels(wildcards) else "stability"
-    return {"max_iter": config["propagation"]["max_iter"], "objective": objective}
+    """Folds into which the labelled set is split: one for a vote, which is not trained."""
+    choice = config["threshold_choice"]
+    return {
+        "folds": choice["folds"] if wildcards.scoring.startswith("mediator") else 1,
+        "max_iter": config["propagation"]["max_iter"],
+        "objective": choice["objective"] if has_labels(wildcards) else "stability",
+    }
 
 
 rule cross_fit:
@@ -86,7 +91,7 @@ rule choose_threshold:
         pairs=lambda w: folder_to_choose_on(w) + "/pairs.npz",
         scores=scores_to_choose_on,
         labels=labels_to_choose_by,
-        size=lambda w: f"results/{w.dataset}/features/{committee_models(w)[0]}.json",
+        target=lambda w: f"results/{w.dataset}/features/{committee_models(w)[0]}.json",
     output:
         choice=f"{AUTO_DIR}/threshold.json",
         curve=f"{AUTO_DIR}/threshold.csv",

@@ -4,6 +4,7 @@ import json
 import logging
 from pathlib import Path
 
+from cdp.crowding import crowd
 from cdp.files import load_array, load_arrays, write_csv, write_text
 from cdp.labels import read_labels
 from cdp.threshold_choice import TRIED, choose, stability
@@ -14,22 +15,26 @@ from scripts.job import run
 def main(snakemake):
     settings, wildcards = snakemake.params.settings, snakemake.wildcards
     pairs, n_samples = load_arrays(snakemake.input.pairs, "pairs", "n_samples")
-    n_samples = int(n_samples)
-    curve, options = stability, {}
+    n_samples, labels, crowding = int(n_samples), None, None
+    limits = {"max_size": int(wildcards.max_size), "step": float(wildcards.step), "max_iter": settings["max_iter"]}
     if snakemake.input.labels:
-        target = json.loads(Path(snakemake.input.size).read_text(encoding="utf-8"))["samples"]
         labels = read_labels(snakemake.input.labels[0], n_samples=n_samples)
-        curve, options = sweep, {"labels_true": labels, "growth": target / n_samples}
-    options |= {"max_size": int(wildcards.max_size), "step": float(wildcards.step), "max_iter": settings["max_iter"]}
+        target = json.loads(Path(snakemake.input.target).read_text(encoding="utf-8"))["samples"]
+        crowding = settings["folds"] * target / n_samples
     rows = []
     for accept, path in zip(snakemake.params.accepts, snakemake.input.scores, strict=True):
         scores = load_array(path)
         thresholds = spread_thresholds(scores, count=TRIED)
-        rows += [{"accept": accept} | row for row in curve(pairs, scores, n_samples, thresholds, **options)]
+        if labels is None:
+            curve = stability(pairs, scores, n_samples, thresholds, **limits)
+        else:
+            crowded = crowd(pairs, scores, labels, ratio=crowding)
+            curve = sweep(pairs, crowded, n_samples, thresholds, labels_true=labels, **limits)
+        rows += [{"accept": accept} | row for row in curve]
     best = choose(rows, objective=settings["objective"])
-    choice = {"objective": settings["objective"], "labeled": snakemake.params.labeled} | best
+    about = {"objective": settings["objective"], "labeled": snakemake.params.labeled, "crowding": crowding}
     write_csv(snakemake.output.curve, rows)
-    write_text(snakemake.output.choice, json.dumps(choice, indent=2) + "\n")
+    write_text(snakemake.output.choice, json.dumps(about | best, indent=2) + "\n")
     logging.info("chosen by %s: threshold %s", settings["objective"], best["threshold"])
 
 

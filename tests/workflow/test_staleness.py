@@ -76,6 +76,8 @@ CONFIG = {
     "config.yaml mediator device": (set_to("cpu"), FROM_TRAINING),
     "config.yaml mediator seed": (set_to(1), FROM_TRAINING),
     "config.yaml sweep thresholds": (set_to(["0.5", "0.9"]), {"sweep": 4, "sweeps": 1}),
+    "config.yaml threshold_choice objective": (set_to("bcubed_f"), NOTHING),  # nothing is auto here; see test_threshold.py
+    "config.yaml threshold_choice folds": (set_to(4), NOTHING),
     "config.yaml baselines max_seconds": (set_to(3600), baselines(12)),
     "config.yaml baselines max_mb": (set_to(16000), baselines(12)),
     "config.yaml fetch_emore url": (set_to("http://127.0.0.1:9/data.tar.gz"), NOTHING),
@@ -169,6 +171,8 @@ MODULES = {
     "budget.py": baselines(12),
     "candidates.py": FROM_PAIRS,
     "components.py": FROM_PROPAGATION | baselines(12),
+    "cross_fit.py": NOTHING,
+    "crowding.py": NOTHING,
     "dataset.py": EVERYTHING,
     "devices.py": FROM_SEARCH,
     "estimator.py": NOTHING,
@@ -202,6 +206,7 @@ MODULES = {
     "synthetic.py": NOTHING,
     "table.py": TABLE,
     "threads.py": EVERYTHING,
+    "threshold_choice.py": NOTHING,
     "threshold_sweep.py": {"sweep": 4, "sweeps": 1},
     "voting.py": {"vote": 4, "propagate": 2, "evaluate": 2, "soft_propagate": 2, "sweep": 2, "sweeps": 1} | TABLE,
 }
@@ -210,6 +215,8 @@ SCRIPTS = {
     "affinity.py": {"affinity": 2} | FROM_TRAINING,
     "baseline.py": baselines(12),
     "check_features.py": EVERYTHING,
+    "choose_threshold.py": NOTHING,
+    "cross_fit.py": NOTHING,
     "evaluate.py": {"evaluate": 5} | TABLE,
     "evaluate_baseline.py": {"evaluate_baseline": 12} | TABLE,
     "fetch_emore.py": NOTHING,
@@ -226,6 +233,7 @@ SCRIPTS = {
     "table.py": TABLE,
     "train_mediator.py": FROM_TRAINING,
     "vote.py": {"vote": 4, "propagate": 2, "evaluate": 2, "soft_propagate": 2, "sweep": 2, "sweeps": 1} | TABLE,
+    "vote_auto.py": NOTHING,
 }
 
 
