@@ -2,9 +2,8 @@
 
     python benchmarks/thresholds.py LABELED TARGET ... [--models BASE MEMBER ...] [--scorings ...] [--json FILE]
 
-LABELED and the TARGETs are folders with features/MODEL.npy and meta.txt. All figures are pairwise F, in per cent; the fixed
-thresholds are the published ones of emore_u200k. The target's labels are used to tell what a choice is worth, never to
-choose.
+LABELED and the TARGETs are folders with features/MODEL.npy and meta.txt. All figures are pairwise F, in per cent; the
+fixed thresholds are the published ones of emore_u200k. A target's labels tell what a choice is worth; none is made by them.
 """
 
 from pathlib import Path
@@ -115,7 +114,9 @@ def main() -> None:
     options = parser(__doc__, "thresholds")
     options.add_argument("labeled", type=Path)
     options.add_argument("targets", type=Path, nargs="+")
-    options.add_argument("--models", nargs="+", default=["mobilenet", "resnet", "vgg", "wide", "attn"], help="base first")
+    options.add_argument(
+        "--models", nargs="+", default=["mobilenet", "resnet", "vgg", "wide", "attn"], help="base first"
+    )
     options.add_argument("--scorings", nargs="+", default=list(PUBLISHED), choices=list(PUBLISHED))
     options.add_argument("--cache", type=Path, help="a folder that keeps pairs from run to run")
     arguments = options.parse_args()

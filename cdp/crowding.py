@@ -8,8 +8,8 @@ from cdp.ground_truth import same_identity
 def crowd(pairs: np.ndarray, scores: np.ndarray, labels: np.ndarray, *, ratio: float) -> np.ndarray:
     """Scores with which each sample has `ratio` times as many pairs with samples of other identities above any score.
 
-    In a set of ten times as many identities, a sample meets ten times as many look-alikes. So the wrong pair that is the
-    r-th best here is given the score of the (r / ratio)-th best; right pairs keep theirs.
+    In a set of ten times as many identities, a sample meets ten times as many look-alikes. So the wrong pair that is
+    the r-th best here is given the score of the (r / ratio)-th best; right pairs keep theirs.
 
     Parameters
     ----------

@@ -29,7 +29,7 @@ def table_row(experiment: Mapping[str, Any]) -> dict[str, Any]:
     ----------
     experiment : mapping
         ``strategy``, ``models`` (their number), ``setting``, ``max_size``, ``step``, ``evaluation`` (path
-        of its JSON file), ``choice`` (path of the JSON file that says what ``auto`` in the setting stands for; optional),
+        of its JSON file), ``choice`` (optional: path of the JSON file that says what ``auto`` stands for),
         ``knn_recalls`` (paths of JSON files), ``knn_benchmarks`` and
         ``cluster_benchmarks`` (paths of Snakemake's benchmark files in JSON lines), ``published`` (figures
         in per cent and seconds, or None).

@@ -1,4 +1,4 @@
-"""A threshold chosen by itself: for an objective on a labelled set, or without labels by the stability of the clusters."""
+"""A threshold chosen by itself: for an objective on a labelled set, or without labels by how stable clusters are."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,9 +25,9 @@ def choose(rows: Sequence[Mapping[str, Any]], *, objective: str = "pairwise_f") 
     rows : non-empty sequence of mappings
         From `cdp.sweep` or `stability`; of several scorings together, if they are to be compared.
     objective : str
-        ``pairwise_f``, ``bcubed_f`` or ``stability``, whose highest value is chosen; or one of ``precision``, ``recall``,
-        ``bcubed_precision`` and ``bcubed_recall`` that is to reach a value, such as ``precision>=0.98``: of the rows that
-        do, the one where its counterpart is highest.
+        ``pairwise_f``, ``bcubed_f`` or ``stability``, whose highest value is chosen; or one of ``precision``,
+        ``recall``, ``bcubed_precision`` and ``bcubed_recall`` that is to reach a value, such as ``precision>=0.98``:
+        of the rows that do, the one where its counterpart is highest.
 
     Returns
     -------

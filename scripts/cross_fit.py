@@ -1,4 +1,4 @@
-"""Score a labelled set's pairs by cross-fitting. Reads pairs.npz, affinity.npy and meta.txt; writes one score a pair."""
+"""Score a labelled set's pairs by cross-fitting. Reads pairs.npz, affinity.npy, meta.txt; writes one score a pair."""
 
 from cdp.candidates import CandidatePairs
 from cdp.cross_fit import cross_fit

@@ -1,4 +1,4 @@
-"""Score candidate pairs by vote, with the votes that were chosen. Reads pairs.npz and threshold.json, writes the scores."""
+"""Score candidate pairs by vote, with the chosen number. Reads pairs.npz, threshold.json; writes one score a pair."""
 
 import json
 from pathlib import Path

@@ -37,7 +37,7 @@ def test_folds_are_equal_and_leave_much_to_train_on():
 
 
 class Witness:
-    """In a mediator's place: remembers the identities of the pairs that it was trained on; the inputs name the pairs."""
+    """In a mediator's place: remembers the identities that it was trained on; the inputs name the pairs."""
 
     pairs, labels = random_pairs(1, 50, 400, 12)
 
@@ -71,7 +71,7 @@ def test_every_pair_is_scored_by_a_mediator_that_never_saw_its_identities(monkey
 
 
 def test_what_can_only_be_learnt_by_heart_is_not_known():
-    """One input names the pair's identity, by a number that tells nothing of others; the other says what is so in general."""
+    """Inputs that just name the pair's identity tell nothing of other identities; one that is true in general does."""
     rng = np.random.default_rng(3)
     labels = np.repeat(np.arange(40), 10)
     pairs = np.stack([rng.integers(400, size=4000), rng.integers(400, size=4000)], axis=1)

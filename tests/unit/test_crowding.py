@@ -24,7 +24,9 @@ def above(scores, threshold):
 
 
 @settings(max_examples=300)
-@given(SEEDS, st.integers(2, 20), st.integers(0, 60), st.sampled_from([0, 5]), st.sampled_from([0.25, 0.5, 1, 2, 3, 10]))
+@given(
+    SEEDS, st.integers(2, 20), st.integers(0, 60), st.sampled_from([0, 5]), st.sampled_from([0.25, 0.5, 1, 2, 3, 10])
+)
 def test_so_many_times_more_wrong_pairs_are_above_each_threshold(seed, n, count, grid, ratio):
     pairs, scores, labels, wrong = scored_pairs(seed, n, count, grid)
     before = scores.copy()

@@ -72,13 +72,17 @@ def test_the_chosen_threshold_is_the_best_of_all_by_the_whole_pipeline(seed, n, 
     assert best[thresholds.index(chosen["threshold"])] == pytest.approx(max(best))
 
 
+FIGURES = ("threshold", "f", "bcubed_f", "precision", "recall", "bcubed_precision", "bcubed_recall")
 ROWS = [
-    {"threshold": 0.1, "f": 0.5, "bcubed_f": 0.9, "precision": 0.4, "recall": 0.99, "bcubed_precision": 0.9, "bcubed_recall": 0.9},
-    {"threshold": 0.2, "f": 0.8, "bcubed_f": 0.7, "precision": 0.7, "recall": 0.9, "bcubed_precision": 0.9, "bcubed_recall": 0.8},
-    {"threshold": 0.3, "f": 0.8, "bcubed_f": 0.6, "precision": 0.98, "recall": 0.6, "bcubed_precision": 0.95, "bcubed_recall": 0.7},
-    {"threshold": 0.4, "f": 0.2, "bcubed_f": 0.5, "precision": 0.99, "recall": 0.1, "bcubed_precision": 1.0, "bcubed_recall": 0.5},
-    {"threshold": 0.5, "f": None, "bcubed_f": 0.1, "precision": None, "recall": 0.0, "bcubed_precision": 1.0, "bcubed_recall": 0.1},
-]  # fmt: skip
+    dict(zip(FIGURES, row, strict=True))
+    for row in [
+        (0.1, 0.5, 0.9, 0.4, 0.99, 0.9, 0.9),
+        (0.2, 0.8, 0.7, 0.7, 0.9, 0.9, 0.8),
+        (0.3, 0.8, 0.6, 0.98, 0.6, 0.95, 0.7),
+        (0.4, 0.2, 0.5, 0.99, 0.1, 1.0, 0.5),
+        (0.5, None, 0.1, None, 0.0, 1.0, 0.1),
+    ]
+]
 
 
 @pytest.mark.parametrize(
@@ -93,7 +97,7 @@ ROWS = [
         ("recall>=0.9", 0.2),
         ("bcubed_precision>=0.95", 0.3),
         ("bcubed_recall>=0.8", 0.1),
-        ("recall>=0", 0.4),
+        ("recall>=0", 0.4),  # where precision is highest
     ],
 )
 def test_objectives(objective, threshold):
@@ -105,7 +109,9 @@ def test_an_objective_out_of_reach_tells_what_is_in_reach():
         choose(ROWS, objective="precision>=0.995")
 
 
-@pytest.mark.parametrize("objective", ["f", "nmi", "precision", "precision>0.5", "f>=0.5", "precision>=", "precision>=.9"])
+@pytest.mark.parametrize(
+    "objective", ["f", "nmi", "precision", "precision>0.5", "f>=0.5", "precision>=", "precision>=.9"]
+)
 def test_other_objectives_are_refused(objective):
     with pytest.raises(ValueError, match="objective must be pairwise_f, bcubed_f"):
         choose(ROWS, objective=objective)

@@ -76,7 +76,10 @@ CONFIG = {
     "config.yaml mediator device": (set_to("cpu"), FROM_TRAINING),
     "config.yaml mediator seed": (set_to(1), FROM_TRAINING),
     "config.yaml sweep thresholds": (set_to(["0.5", "0.9"]), {"sweep": 4, "sweeps": 1}),
-    "config.yaml threshold_choice objective": (set_to("bcubed_f"), NOTHING),  # nothing is auto here; see test_threshold.py
+    "config.yaml threshold_choice objective": (
+        set_to("bcubed_f"),
+        NOTHING,
+    ),  # nothing is auto here; see test_threshold.py
     "config.yaml threshold_choice folds": (set_to(4), NOTHING),
     "config.yaml baselines max_seconds": (set_to(3600), baselines(12)),
     "config.yaml baselines max_mb": (set_to(16000), baselines(12)),
