@@ -3,7 +3,7 @@
     python benchmarks/thresholds.py LABELED TARGET ... [--models BASE MEMBER ...] [--scorings ...] [--json FILE]
 
 LABELED and the TARGETs are folders with features/MODEL.npy and meta.txt. All figures are pairwise F, in per cent; the
-fixed thresholds are the published ones of emore_u200k. A target's labels tell what a choice is worth; none is made by them.
+fixed thresholds are the published ones of emore_u200k. A target's labels tell what a choice is worth, and make none.
 """
 
 from pathlib import Path
