@@ -68,7 +68,7 @@ def curve(of: Described, scores: dict[int | None, np.ndarray], crowding: float =
     labels, candidates, _ = of
     rows: list[dict[str, Any]] = []
     for accept, values in scores.items():
-        thresholds = spread_thresholds(values, count=TRIED)
+        thresholds = spread_thresholds(values, **TRIED)
         crowded = crowd(candidates.pairs, values, labels, ratio=crowding)
         found = sweep(candidates.pairs, crowded, len(labels), thresholds, labels_true=labels)
         rows += [{"accept": accept} | row for row in found]
@@ -104,7 +104,7 @@ def compared(name: str, scoring: str, labeled: Described, target: Described, sco
     }
     if len(scores[1]) == 1:
         (values,) = scores[1].values()
-        rows = stability(target[1].pairs, values, len(target[0]), spread_thresholds(values, count=TRIED))
+        rows = stability(target[1].pairs, values, len(target[0]), spread_thresholds(values, **TRIED))
         stable = choose(rows, objective="stability")["threshold"]
         row |= {"no labels F": f_at(target, values, stable), "no labels": stable}
     return row

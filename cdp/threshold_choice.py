@@ -10,7 +10,7 @@ from cdp.metrics import evaluate
 from cdp.propagation import propagate
 from cdp.selection import above
 
-TRIED = 100  # thresholds of a scoring, spread over its scores
+TRIED = {"count": 100, "decimals": 6}  # thresholds of a scoring, spread over its scores; a mediator's crowd below 1
 _BEST = {"pairwise_f": "f", "bcubed_f": "bcubed_f", "stability": "stability"}
 _OTHER = {"precision": "recall", "recall": "precision"}
 _SHARE = 0.8  # of the samples in each of the two subsets that are compared

@@ -24,7 +24,7 @@ def main(snakemake):
     rows = []
     for accept, path in zip(snakemake.params.accepts, snakemake.input.scores, strict=True):
         scores = load_array(path)
-        thresholds = spread_thresholds(scores, count=TRIED)
+        thresholds = spread_thresholds(scores, **TRIED)
         if labels is None:
             curve = stability(pairs, scores, n_samples, thresholds, **limits)
         else:
