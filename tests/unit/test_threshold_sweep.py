@@ -32,7 +32,7 @@ def test_spread_thresholds_are_few_ascending_and_short(seed, count, wanted, grid
 
 def test_spread_thresholds_are_as_fine_as_asked_for():
     scores = 1 - np.linspace(1e-6, 1e-3, 1000)
-    assert len(spread_thresholds(scores, count=50)) == 11
+    assert len(spread_thresholds(scores, count=50)) == 10
     assert len(found := spread_thresholds(scores, count=50, decimals=6)) == 50
     assert [round(threshold, 6) for threshold in found] == found
 
