@@ -1,6 +1,13 @@
 """Which scored pairs are kept: those whose score is above the threshold."""
 
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
 import numpy as np
+
+from cdp.files import whole
 
 
 def above(scores: np.ndarray, threshold: float) -> np.ndarray:
@@ -31,3 +38,19 @@ def kept_pairs(pairs: np.ndarray, scores: np.ndarray, threshold: float) -> tuple
         span = f"the scores run from {seen.min():.4f} to {seen.max():.4f}" if len(seen) else "no pair has a score"
         raise ValueError(f"no pair is above the threshold {threshold}: {span}; lower the threshold (or accept)")
     return pairs[kept], scores[kept]
+
+
+def threshold_of(written: str, choice: Sequence[str | os.PathLike[str]] = ()) -> float:
+    """The threshold as it is written in a path, or what ``auto`` stands for: that in the JSON file of its choice.
+
+    Parameters
+    ----------
+    written : str
+        A decimal or ``auto``.
+    choice : sequence of none or one path
+    """
+    if written != "auto":
+        return float(written)
+    (path,) = choice
+    with whole(path):
+        return float(json.loads(Path(path).read_text(encoding="utf-8"))["threshold"])

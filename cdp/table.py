@@ -17,6 +17,7 @@ _BASELINE_HEADER = (
     "baseline", "setting", "precision", "recall", "F", "BCubed F", "NMI", "clusters", "discarded",
     "kNN time", "total time",
 )  # fmt: skip
+_AUTO, _NO_LABELS = " auto", " auto, no labels"
 _OUTCOME_WIDTH = 80
 _FIGURES = ("precision", "recall", "f", "bcubed_precision", "bcubed_recall", "bcubed_f", "nmi")
 _COUNTS = ("samples", "identities", "clusters", "singletons", "largest", "discarded", "discard_ratio")
@@ -30,7 +31,8 @@ def table_row(experiment: Mapping[str, Any]) -> dict[str, Any]:
     ----------
     experiment : mapping
         ``strategy``, ``models`` (their number), ``setting``, ``max_size``, ``step``, ``evaluation`` (path
-        of its JSON file), ``knn_recalls`` (paths of JSON files), ``knn_benchmarks`` and
+        of its JSON file), ``choice`` (optional: path of the JSON file that says what ``auto`` stands for),
+        ``knn_recalls`` (paths of JSON files), ``knn_benchmarks`` and
         ``cluster_benchmarks`` (paths of Snakemake's benchmark files in JSON lines), ``published`` (figures
         in per cent and seconds, or None).
 
@@ -40,6 +42,14 @@ def table_row(experiment: Mapping[str, Any]) -> dict[str, Any]:
         Fractions in [0, 1] and seconds; None where a figure does not exist.
     """
     setting = {key: experiment[key] for key in ("strategy", "models", "setting", "max_size", "step")}
+    if experiment.get("choice"):
+        choice = json.loads(Path(experiment["choice"]).read_text(encoding="utf-8"))
+        marked = _AUTO if choice["labeled"] else _NO_LABELS
+        setting["setting"] = (
+            setting["setting"]
+            .replace("acceptauto", f"accept{choice['accept']}{_AUTO}")
+            .replace("thauto", f"th{choice['threshold']}{marked}")
+        )
     return setting | _figures(experiment)
 
 
@@ -190,6 +200,12 @@ def _notes(
         max_size, step = limits.pop()
         yield ""
         yield f"{'CDP: all' if baselines else 'All'} with max_size {max_size} and step {step}."
+    if any(_AUTO in row["setting"] and _NO_LABELS not in row["setting"] for row in rows):
+        yield ""
+        yield "auto: chosen on the labelled set; threshold.json and .csv beside the row's meta.txt tell how."
+    if any(_NO_LABELS in row["setting"] for row in rows):
+        yield ""
+        yield "no labels: chosen by the stability of the clusters alone, for want of a labelled set; less reliable."
     if any(row["strategy"].endswith("*") for row in baselines):
         yield ""
         yield "* was given the true number of clusters."

@@ -9,7 +9,7 @@ from cdp.propagation import propagate
 from cdp.selection import above
 
 
-def spread_thresholds(scores: np.ndarray, *, count: int) -> list[float]:
+def spread_thresholds(scores: np.ndarray, *, count: int, decimals: int = 4) -> list[float]:
     """Thresholds that keep evenly growing shares of the pairs.
 
     Parameters
@@ -18,11 +18,13 @@ def spread_thresholds(scores: np.ndarray, *, count: int) -> list[float]:
         Those that are -inf (rejected pairs) are left out.
     count : int
         At most this many thresholds, fewer where quantiles coincide.
+    decimals : int
+        To which they are rounded.
 
     Returns
     -------
     list of float
-        Ascending, with four decimals.
+        Ascending.
 
     Raises
     ------
@@ -33,7 +35,7 @@ def spread_thresholds(scores: np.ndarray, *, count: int) -> list[float]:
     if len(seen) == 0:
         raise ValueError("no pair has a score, so there is no threshold to try; lower accept")
     quantiles = np.quantile(seen, np.arange(count) / count)
-    thresholds = sorted({rounded for q in quantiles if (rounded := round(float(q), 4)) < seen.max()})
+    thresholds = sorted({rounded for q in quantiles if (rounded := round(float(q), decimals)) < seen.max()})
     if not thresholds:
         raise ValueError(f"the scores run from {seen.min()} to {seen.max()} only, so there is no threshold to try")
     return thresholds

@@ -15,8 +15,8 @@ wildcard_constraints:
     k=r"\d+",
     accept=r"\d+",
     inputs="(?!000)[01]{3}",
-    scoring=r"vote_accept\d+|mediator_(?!000)[01]{3}|ground_truth",
-    threshold=r"-?\d+(\.\d+)?",
+    scoring=r"vote_accept(\d+|auto)|mediator_(?!000)[01]{3}|ground_truth",
+    threshold=r"-?\d+(\.\d+)?|auto",
     max_size=r"\d+",
     step=r"\d+(\.\d+)?",
     baseline="[A-Za-z0-9][A-Za-z0-9_.-]*",
@@ -24,6 +24,7 @@ wildcard_constraints:
 
 PAIR_DIR = "results/{dataset}/{committee}/k{k}"
 CLUSTER_DIR = "results/{dataset}/{committee}/k{k}_{scoring}_th{threshold}/sz{max_size}_step{step}"
+AUTO_DIR = CLUSTER_DIR.replace("{threshold}", "auto")
 SWEEP_DIR = "results/{dataset}/{committee}/k{k}_{scoring}_sweep/sz{max_size}_step{step}"
 
 
@@ -168,6 +169,20 @@ def labeled_set_of(name, committee, purpose):
     return labeled
 
 
+def chosen_threshold(wildcards):
+    """The choice that `auto` stands for, as a list of none or one file."""
+    return [AUTO_DIR.format(**wildcards) + "/threshold.json"] if wildcards["threshold"] == "auto" else []
+
+
+def scores_of_experiment(wildcards):
+    """Those of its scoring, which all experiments share, unless the number of votes was chosen for this one."""
+    if wildcards["scoring"] != "vote_acceptauto":
+        return (PAIR_DIR + "/scores_{scoring}.npy").format(**wildcards)
+    if wildcards["threshold"] != "auto":
+        fail(f"accept auto is chosen together with the threshold; write threshold: auto, not {wildcards['threshold']}")
+    return AUTO_DIR.format(**wildcards) + "/scores.npy"
+
+
 def mediator_file(wildcards):
     labeled = labeled_set_of(wildcards.dataset, wildcards.committee, f"a mediator for {wildcards.dataset}")
     return f"results/{labeled}/{wildcards.committee}/k{wildcards.k}/mediator_{wildcards.inputs}.pt"
@@ -303,7 +318,7 @@ def labeled_sweeps():
     """Sweeps on labelled sets for the scorings in the experiments of `tables`, with those experiments' settings."""
     for name in config["tables"]:
         for experiment in config["datasets"][name]["experiments"]:
-            if experiment["strategy"] != "ground_truth":
+            if experiment["strategy"] != "ground_truth" and experiment["threshold"] != "auto":
                 labeled = labeled_set_of(name, experiment["committee"], f"a sweep for {name}")
                 yield f"{SWEEP_DIR}/sweep.csv".format(**experiment_wildcards(name, experiment) | {"dataset": labeled})
 
@@ -332,11 +347,13 @@ def table_rows(name):
         committee = dataset["committees"][experiment["committee"]]
         models = [committee["base"], *committee["members"]]
         strategy = experiment["strategy"]
-        scores = [] if strategy == "ground_truth" else [f"{folder}/scores_{wildcards['scoring']}.npy"]
+        scores = [] if strategy == "ground_truth" else [scores_of_experiment(wildcards)]
         affinity = [f"{folder}/affinity.npy"] if strategy == "mediator" else []
         clusters = cluster_file(name, experiment, "meta.txt")
+        choice = cluster_file(name, experiment, "threshold.json") if wildcards["threshold"] == "auto" else None
         rows.append(
             {
+                "choice": choice,
                 "max_size": wildcards["max_size"],
                 "step": str(wildcards["step"]),
                 "evaluation": cluster_file(name, experiment, "evaluation.json"),

@@ -172,12 +172,14 @@ StrictValidator = jsonschema.validators.extend(  # integers go into paths and co
 
 def restore_type(config, error):
     """Snakemake hands on nested values of --config as strings; where a number or a switch is due, make it one."""
-    if error.validator == "type" and isinstance(error.instance, str):
+    types = error.schema.get("type", ())
+    due = error.validator == "type" or (error.validator == "pattern" and "integer" in types)
+    if due and isinstance(error.instance, str):
         try:
             value = yaml.safe_load(error.instance)
         except yaml.YAMLError:
             return
-        if StrictValidator({"type": error.validator_value}).is_valid(value):
+        if not isinstance(value, str) and StrictValidator({"type": types}).is_valid(value):
             functools.reduce(lambda part, key: part[key], list(error.absolute_path)[:-1], config)[
                 error.absolute_path[-1]
             ] = value
@@ -332,10 +334,16 @@ def check_experiment(at, experiment, dataset):
         low = -1 if strategy == "vote" else 0
         threshold = experiment.get("threshold")
         require(threshold is not None, f"{at}.threshold", None, f"strategy {strategy} needs one between {low} and 1")
-        check_decimal(f"{at}.threshold", threshold, lambda value: low <= value < 1, f"at least {low} and below 1")
+        if threshold != "auto":
+            check_decimal(f"{at}.threshold", threshold, lambda value: low <= value < 1, f"at least {low} and below 1")
     if strategy == "vote":
         members = len(dataset["committees"][committee]["members"])
         accept = experiment.get("accept", 0)
-        require(accept <= members, f"{at}.accept", accept, f"committee {committee} has only {members} members")
+        if accept == "auto":
+            require(threshold == "auto", f"{at}.threshold", threshold, "accept auto is chosen with it; write auto")
+            labeled = dataset["kind"] == "labeled" or "labeled" in dataset
+            require(labeled, f"{at}.accept", accept, "it is chosen on a labelled set; add `labeled`, or give a number")
+        else:
+            require(accept <= members, f"{at}.accept", accept, f"committee {committee} has only {members} members")
     if "step" in experiment:
         check_step(f"{at}.step", experiment["step"])

@@ -10,7 +10,8 @@ rule evaluate:
     input:
         clusters=f"{CLUSTER_DIR}/meta.txt",
         pairs=f"{PAIR_DIR}/pairs.npz",
-        scores=f"{PAIR_DIR}/scores_{{scoring}}.npy",
+        scores=scores_of_experiment,
+        choice=chosen_threshold,
         labels=lambda w: labels_of(w.dataset),
     output:
         f"{CLUSTER_DIR}/evaluation.json",

@@ -9,7 +9,8 @@ rule propagate:
     """Clusters of bounded size from scored pairs (DESIGN 4.5)."""
     input:
         pairs=f"{PAIR_DIR}/pairs.npz",
-        scores=f"{PAIR_DIR}/scores_{{scoring}}.npy",
+        scores=scores_of_experiment,
+        choice=chosen_threshold,
     output:
         f"{CLUSTER_DIR}/meta.txt",
     log:
@@ -32,7 +33,8 @@ rule soft_propagate:
     """Label weights for the samples of components that were split (DESIGN 4.5)."""
     input:
         pairs=f"{PAIR_DIR}/pairs.npz",
-        scores=f"{PAIR_DIR}/scores_{{scoring}}.npy",
+        scores=scores_of_experiment,
+        choice=chosen_threshold,
         labels=f"{CLUSTER_DIR}/meta.txt",
     output:
         f"{CLUSTER_DIR}/soft_labels.npz",

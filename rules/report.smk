@@ -13,10 +13,15 @@ def recalls(rows):
     return list(dict.fromkeys(path for row in rows for path in row["knn_recalls"]))
 
 
+def choices(rows):
+    return [row["choice"] for row in rows if row["choice"]]
+
+
 rule table:
     """One row an experiment and one a baseline (DESIGN 6), with times from the jobs' benchmark files."""
     input:
         evaluations=lambda w: evaluations(table_rows(w.dataset) + baseline_rows(w.dataset)),
+        choices=lambda w: choices(table_rows(w.dataset)),
         recalls=lambda w: recalls(table_rows(w.dataset) + baseline_rows(w.dataset)),
         provenance="results/{dataset}/provenance.json",  # so that no table is without
     output:
@@ -48,6 +53,7 @@ rule cdp:
     """The experiments' rows alone, for those who will not wait for the baselines."""
     input:
         evaluations=lambda w: evaluations(table_rows(w.dataset)),
+        choices=lambda w: choices(table_rows(w.dataset)),
         recalls=lambda w: recalls(table_rows(w.dataset)),
     output:
         markdown="results/{dataset}/cdp.md",

@@ -3,13 +3,14 @@
 from cdp.files import load_array, load_arrays, write_text
 from cdp.labels import format_labels
 from cdp.propagation import propagate
-from cdp.selection import kept_pairs
+from cdp.selection import kept_pairs, threshold_of
 from scripts.job import run
 
 
 def main(snakemake):
     pairs, n_samples = load_arrays(snakemake.input.pairs, "pairs", "n_samples")
-    kept, scores = kept_pairs(pairs, load_array(snakemake.input.scores), float(snakemake.wildcards.threshold))
+    threshold = threshold_of(snakemake.wildcards.threshold, snakemake.input.choice)
+    kept, scores = kept_pairs(pairs, load_array(snakemake.input.scores), threshold)
     labels = propagate(
         kept,
         scores,

@@ -30,6 +30,13 @@ def test_spread_thresholds_are_few_ascending_and_short(seed, count, wanted, grid
     assert found == spread_thresholds(scores, count=wanted)
 
 
+def test_spread_thresholds_are_as_fine_as_asked_for():
+    scores = 1 - np.linspace(1e-6, 1e-3, 1000)
+    assert len(spread_thresholds(scores, count=50)) == 10
+    assert len(found := spread_thresholds(scores, count=50, decimals=6)) == 50
+    assert [round(threshold, 6) for threshold in found] == found
+
+
 def test_spread_thresholds_keep_evenly_growing_shares():
     scores = np.random.default_rng(0).beta(5, 2, 50_000)
     found = spread_thresholds(scores, count=9)

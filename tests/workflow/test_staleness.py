@@ -76,6 +76,11 @@ CONFIG = {
     "config.yaml mediator device": (set_to("cpu"), FROM_TRAINING),
     "config.yaml mediator seed": (set_to(1), FROM_TRAINING),
     "config.yaml sweep thresholds": (set_to(["0.5", "0.9"]), {"sweep": 4, "sweeps": 1}),
+    "config.yaml threshold_choice objective": (
+        set_to("bcubed_f"),
+        NOTHING,
+    ),  # nothing is auto here; see test_threshold.py
+    "config.yaml threshold_choice folds": (set_to(4), NOTHING),
     "config.yaml baselines max_seconds": (set_to(3600), baselines(12)),
     "config.yaml baselines max_mb": (set_to(16000), baselines(12)),
     "config.yaml export min_size": (set_to(3), NOTHING),  # see test_exports_of_demo.py
@@ -175,6 +180,8 @@ MODULES = {
     "components.py": FROM_PROPAGATION | baselines(12),
     "confidence.py": NOTHING,
     "contact_sheets.py": NOTHING,  # see test_sheets_of_demo.py
+    "cross_fit.py": NOTHING,
+    "crowding.py": NOTHING,
     "dataset.py": EVERYTHING,
     "devices.py": FROM_SEARCH,
     "estimator.py": NOTHING,
@@ -218,6 +225,7 @@ MODULES = {
     "synthetic.py": NOTHING,
     "table.py": TABLE,
     "threads.py": EVERYTHING,
+    "threshold_choice.py": NOTHING,
     "threshold_sweep.py": {"sweep": 4, "sweeps": 1},
     "voting.py": {"vote": 4, "propagate": 2, "evaluate": 2, "soft_propagate": 2, "sweep": 2, "sweeps": 1} | TABLE,
 }
@@ -231,6 +239,8 @@ SCRIPTS = {
     "confidence.py": NOTHING,
     "contact_sheets.py": NOTHING,
     "costs.py": NOTHING,
+    "choose_threshold.py": NOTHING,
+    "cross_fit.py": NOTHING,
     "evaluate.py": {"evaluate": 5} | TABLE,
     "evaluate_baseline.py": {"evaluate_baseline": 12} | TABLE,
     "export.py": NOTHING,
@@ -254,6 +264,7 @@ SCRIPTS = {
     "train_mediator.py": FROM_TRAINING,
     "training_list.py": NOTHING,
     "vote.py": {"vote": 4, "propagate": 2, "evaluate": 2, "soft_propagate": 2, "sweep": 2, "sweeps": 1} | TABLE,
+    "vote_auto.py": NOTHING,
 }
 
 

@@ -1,0 +1,35 @@
+"""A labelled set's scored pairs as they would be among more, or fewer, strangers."""
+
+import numpy as np
+
+from cdp.ground_truth import same_identity
+
+
+def crowd(pairs: np.ndarray, scores: np.ndarray, labels: np.ndarray, *, ratio: float) -> np.ndarray:
+    """Scores with which each sample has `ratio` times as many pairs with samples of other identities above any score.
+
+    In a set of ten times as many identities, a sample meets ten times as many look-alikes. So the wrong pair that is
+    the r-th best here is given the score of the (r / ratio)-th best; right pairs keep theirs.
+
+    Parameters
+    ----------
+    pairs : ndarray of shape (P, 2)
+    scores : ndarray of shape (P,), float32
+        -inf for pairs that the scoring rejects.
+    labels : integer array of shape (n_samples,)
+    ratio : float, > 0
+        Identities of the set to be imitated to those of this one.
+
+    Returns
+    -------
+    ndarray of shape (P,), float32
+        For a ratio below 1, wrong pairs for which there is no such place get -inf.
+    """
+    wrong = np.flatnonzero(~same_identity(pairs, labels) & np.isfinite(scores))
+    best_first = wrong[np.argsort(-scores[wrong], kind="stable")]
+    places = np.floor(np.arange(len(wrong)) / ratio).astype(np.int64)
+    there = places < len(wrong)
+    crowded = scores.copy()
+    crowded[best_first[there]] = scores[best_first[places[there]]]
+    crowded[best_first[~there]] = -np.inf
+    return crowded

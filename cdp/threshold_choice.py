@@ -1,0 +1,116 @@
+"""A threshold chosen by itself: for an objective on a labelled set, or without labels by how stable clusters are."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from cdp.metrics import evaluate
+from cdp.propagation import propagate
+from cdp.selection import above
+
+TRIED = {"count": 100, "decimals": 6}  # thresholds of a scoring, spread over its scores; a mediator's crowd below 1
+_BEST = {"pairwise_f": "f", "bcubed_f": "bcubed_f", "stability": "stability"}
+_OTHER = {"precision": "recall", "recall": "precision"}
+_SHARE = 0.8  # of the samples in each of the two subsets that are compared
+_COMPARISONS = 2
+
+
+def choose(rows: Sequence[Mapping[str, Any]], *, objective: str = "pairwise_f") -> Mapping[str, Any]:
+    """The best row of a sweep.
+
+    Parameters
+    ----------
+    rows : non-empty sequence of mappings
+        From `cdp.sweep` or `stability`; of several scorings together, if they are to be compared.
+    objective : str
+        ``pairwise_f``, ``bcubed_f`` or ``stability``, whose highest value is chosen; or one of ``precision``,
+        ``recall``, ``bcubed_precision`` and ``bcubed_recall`` that is to reach a value, such as ``precision>=0.98``:
+        of the rows that do, the one where its counterpart is highest.
+
+    Returns
+    -------
+    mapping
+        The first of equals.
+
+    Raises
+    ------
+    ValueError
+        If `objective` is none of these, or no row reaches the value.
+    """
+    if objective in _BEST:
+        return max(rows, key=lambda row: row[_BEST[objective]] or 0.0)
+    bound = re.fullmatch(r"(bcubed_)?(precision|recall)>=([0-9]+(?:[.][0-9]+)?)", objective)
+    if not bound:
+        raise ValueError(
+            f"objective must be pairwise_f, bcubed_f, stability, or (bcubed_)precision or recall with a bound such as "
+            f"'precision>=0.98', not {objective!r}"
+        )
+    prefix = bound[1] or ""
+    figure, counterpart, least = prefix + bound[2], prefix + _OTHER[bound[2]], float(bound[3])
+    reached = [row for row in rows if row[figure] is not None and row[figure] >= least]
+    if not reached:
+        most = max((row[figure] or 0.0 for row in rows), default=0.0)
+        raise ValueError(f"objective {objective} is out of reach: at best it is {most:.4f}; ask for less")
+    return max(reached, key=lambda row: row[counterpart] or 0.0)
+
+
+def stability(
+    pairs: np.ndarray,
+    scores: np.ndarray,
+    n_samples: int,
+    thresholds: Iterable[float],
+    *,
+    seed: int = 0,
+    max_size: int = 600,
+    step: float = 0.05,
+    max_iter: int = 100,
+) -> list[dict[str, float]]:
+    """How well clusterings of two random subsets of the samples agree where these overlap, at each threshold.
+
+    Parameters
+    ----------
+    pairs : ndarray of shape (P, 2)
+    scores : ndarray of shape (P,)
+    n_samples : int
+    thresholds : iterable of float
+        Pairs with a score above the threshold are kept.
+    seed : int
+        Of the subsets, which are the same at all thresholds.
+    max_size, step, max_iter
+        See `cdp.propagate`.
+
+    Returns
+    -------
+    list of dict, one a threshold
+        ``threshold`` and ``stability``: pairwise F of the one clustering against the other, the mean over two such
+        comparisons of subsets with four fifths of the samples; 0 where no two samples are together.
+
+    References
+    ----------
+    Ben-Hur, Elisseeff, Guyon: A Stability Based Method for Discovering Structure in Clustered Data, PSB 2002.
+    """
+    rng = np.random.default_rng(seed)
+    subsets = rng.random((_COMPARISONS, 2, n_samples)) < _SHARE
+    rows = []
+    for threshold in thresholds:
+        kept = above(scores, threshold)
+        agreements = []
+        for comparison in subsets:
+            clusterings = []
+            for subset in comparison:
+                within = kept & subset[pairs].all(axis=1)
+                clusterings.append(
+                    propagate(pairs[within], scores[within], n_samples, max_size=max_size, step=step, max_iter=max_iter)
+                )
+            shared = comparison.all(axis=0)
+            agreements.append(_agreement(*(clusters[shared] for clusters in clusterings)))
+        rows.append({"threshold": threshold, "stability": float(np.mean(agreements))})
+    return rows
+
+
+def _agreement(clusters: np.ndarray, others: np.ndarray) -> float:
+    alone = clusters < 0
+    reference = np.where(alone, -1 - np.arange(len(clusters)), clusters)
+    return evaluate(reference, others)["kept"]["f"] or 0.0

@@ -1,0 +1,41 @@
+"""Choose a threshold. Reads scored pairs, of a labelled set with its labels or the set's own; writes .json and .csv."""
+
+import json
+import logging
+from pathlib import Path
+
+from cdp.crowding import crowd
+from cdp.files import load_array, load_arrays, write_csv, write_text
+from cdp.labels import read_labels
+from cdp.threshold_choice import TRIED, choose, stability
+from cdp.threshold_sweep import spread_thresholds, sweep
+from scripts.job import run
+
+
+def main(snakemake):
+    settings, wildcards = snakemake.params.settings, snakemake.wildcards
+    pairs, n_samples = load_arrays(snakemake.input.pairs, "pairs", "n_samples")
+    n_samples, labels, crowding = int(n_samples), None, None
+    limits = {"max_size": int(wildcards.max_size), "step": float(wildcards.step), "max_iter": settings["max_iter"]}
+    if snakemake.input.labels:
+        labels = read_labels(snakemake.input.labels[0], n_samples=n_samples)
+        target = json.loads(Path(snakemake.input.target).read_text(encoding="utf-8"))["samples"]
+        crowding = settings["folds"] * target / n_samples
+    rows = []
+    for accept, path in zip(snakemake.params.accepts, snakemake.input.scores, strict=True):
+        scores = load_array(path)
+        thresholds = spread_thresholds(scores, **TRIED)
+        if labels is None:
+            curve = stability(pairs, scores, n_samples, thresholds, **limits)
+        else:
+            crowded = crowd(pairs, scores, labels, ratio=crowding)
+            curve = sweep(pairs, crowded, n_samples, thresholds, labels_true=labels, **limits)
+        rows += [{"accept": accept} | row for row in curve]
+    best = choose(rows, objective=settings["objective"])
+    about = {"objective": settings["objective"], "labeled": snakemake.params.labeled, "crowding": crowding}
+    write_csv(snakemake.output.curve, rows)
+    write_text(snakemake.output.choice, json.dumps(about | best, indent=2) + "\n")
+    logging.info("chosen by %s: threshold %s", settings["objective"], best["threshold"])
+
+
+run(main, snakemake)

@@ -1,0 +1,156 @@
+from itertools import combinations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cdp.threshold_choice import choose, stability
+from cdp.threshold_sweep import sweep
+
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+def components(samples, pairs):
+    """Each sample's component, by spreading its smallest sample until nothing changes."""
+    smallest = {sample: sample for sample in samples}
+    changed = True
+    while changed:
+        changed = False
+        for i, j in pairs:
+            low = min(smallest[i], smallest[j])
+            changed |= smallest[i] != low or smallest[j] != low
+            smallest[i] = smallest[j] = low
+    return smallest
+
+
+def naive_clusters(pairs, scores, n, max_size, step):
+    """DESIGN 4.5 word by word, on lists; a sample in no pair is a cluster of its own."""
+    clusters = {sample: ("alone", sample) for sample in range(n)}
+    kept = list(zip(pairs, scores, strict=True))
+    left = {sample for pair in pairs for sample in pair}
+    threshold, rounds = min(scores, default=0), 0
+    while left:
+        kept = [(p, s) for p, s in kept if s >= threshold and set(p) <= left]
+        found = components(left, [p for p, _ in kept])
+        sizes = {root: list(found.values()).count(root) for root in found.values()}
+        for sample, root in found.items():
+            if sizes[root] <= max_size or rounds == 99:
+                clusters[sample] = (rounds, root)
+        left = {sample for sample in left if sizes[found[sample]] > max_size and rounds < 99}
+        threshold, rounds = threshold + (1 - threshold) * step, rounds + 1
+    return [clusters[sample] for sample in range(n)]
+
+
+def naive_f(labels, clusters):
+    right = wrong = missed = 0
+    for i, j in combinations(range(len(labels)), 2):
+        together, same = clusters[i] == clusters[j], labels[i] == labels[j]
+        right += together and same
+        wrong += together and not same
+        missed += same and not together
+    return 2 * right / (2 * right + wrong + missed) if right else 0
+
+
+@settings(max_examples=150)
+@given(SEEDS, st.integers(3, 12), st.integers(1, 25), st.integers(1, 6))
+def test_the_chosen_threshold_is_the_best_of_all_by_the_whole_pipeline(seed, n, count, max_size):
+    rng = np.random.default_rng(seed)
+    first = rng.integers(n, size=count)
+    pairs = np.stack([first, (first + rng.integers(1, n, count)) % n], axis=1)
+    scores = (rng.integers(1, 20, count) / 20).astype(np.float32)
+    labels = rng.integers(3, size=n)
+    thresholds = [0.0, *(t / 20 + 0.02 for t in range(20))]
+    rows = sweep(pairs, scores, n, thresholds, labels_true=labels, max_size=max_size, step=0.25)
+    chosen = choose(rows)
+    best = []
+    for threshold in thresholds:
+        kept = [p for p, score in enumerate(scores.tolist()) if score > threshold]
+        clusters = naive_clusters(pairs[kept].tolist(), scores[kept].tolist(), n, max_size, 0.25)
+        best.append(naive_f(labels.tolist(), clusters))
+    assert (chosen["f"] or 0) == pytest.approx(max(best))
+    assert best[thresholds.index(chosen["threshold"])] == pytest.approx(max(best))
+
+
+FIGURES = ("threshold", "f", "bcubed_f", "precision", "recall", "bcubed_precision", "bcubed_recall")
+ROWS = [
+    dict(zip(FIGURES, row, strict=True))
+    for row in [
+        (0.1, 0.5, 0.9, 0.4, 0.99, 0.9, 0.9),
+        (0.2, 0.8, 0.7, 0.7, 0.9, 0.9, 0.8),
+        (0.3, 0.8, 0.6, 0.98, 0.6, 0.95, 0.7),
+        (0.4, 0.2, 0.5, 0.99, 0.1, 1.0, 0.5),
+        (0.5, None, 0.1, None, 0.0, 1.0, 0.1),
+    ]
+]
+
+
+@pytest.mark.parametrize(
+    ("objective", "threshold"),
+    [
+        ("pairwise_f", 0.2),  # the first of equals
+        ("bcubed_f", 0.1),
+        ("precision>=0.98", 0.3),
+        ("precision>=0.981", 0.4),
+        ("precision>=0.1", 0.1),
+        ("recall>=0.6", 0.3),
+        ("recall>=0.9", 0.2),
+        ("bcubed_precision>=0.95", 0.3),
+        ("bcubed_recall>=0.8", 0.1),
+        ("recall>=0", 0.4),  # where precision is highest
+    ],
+)
+def test_objectives(objective, threshold):
+    assert choose(ROWS, objective=objective)["threshold"] == threshold
+
+
+def test_an_objective_out_of_reach_tells_what_is_in_reach():
+    with pytest.raises(ValueError, match="precision>=0.995 is out of reach: at best it is 0.9900; ask for less"):
+        choose(ROWS, objective="precision>=0.995")
+
+
+@pytest.mark.parametrize(
+    "objective", ["f", "nmi", "precision", "precision>0.5", "f>=0.5", "precision>=", "precision>=.9"]
+)
+def test_other_objectives_are_refused(objective):
+    with pytest.raises(ValueError, match="objective must be pairwise_f, bcubed_f"):
+        choose(ROWS, objective=objective)
+
+
+def groups(seed, sizes, wrong):
+    """All pairs within groups, with scores from 0.6 up, and some wrong ones, with scores up to 0.5."""
+    rng = np.random.default_rng(seed)
+    labels = np.repeat(np.arange(len(sizes)), sizes)
+    within = np.array([(i, j) for i, j in combinations(range(len(labels)), 2) if labels[i] == labels[j]])
+    strangers = np.array([(i, j) for i, j in combinations(range(len(labels)), 2) if labels[i] != labels[j]])
+    pairs = np.concatenate([within, rng.permutation(strangers)[:wrong]])
+    scores = np.concatenate([rng.uniform(0.6, 0.9, len(within)), rng.uniform(0.1, 0.5, wrong)]).astype(np.float32)
+    return pairs, scores, len(labels)
+
+
+def test_true_groups_are_the_most_stable():
+    """Too low a threshold joins them by chance, too high a one breaks them by chance."""
+    pairs, scores, n = groups(0, [9] * 12, 40)
+    rows = stability(pairs, scores, n, [0.0, 0.3, 0.55, 0.85, 0.95])
+    figures = [row["stability"] for row in rows]
+    assert figures[2] == 1
+    assert max(figures[:1] + figures[3:]) < 0.95
+    assert figures[4] == 0  # no pairs
+    assert choose(rows, objective="stability")["threshold"] == 0.55
+
+
+def test_stability_depends_on_the_seed_alone():
+    pairs, scores, n = groups(1, [5, 6, 7, 8], 10)
+    order = np.random.default_rng(0).permutation(len(pairs))
+    rows = stability(pairs, scores, n, [0.2, 0.7])
+    assert rows == stability(pairs[order], scores[order], n, [0.2, 0.7])
+    assert rows[1:] == stability(pairs, scores, n, [0.7])
+    assert rows != stability(pairs, scores, n, [0.2, 0.7], seed=1)
+    assert all(0 <= row["stability"] <= 1 for row in rows)
+
+
+def test_of_one_cluster_split_by_size():
+    """Limits reach the propagation: with max_size 1 nothing is together, whatever the pairs."""
+    pairs, scores, n = groups(2, [6, 6], 0)
+    (row,) = stability(pairs, scores, n, [0.5], max_size=1, step=1, max_iter=3)
+    assert row["stability"] < 1
