@@ -8,7 +8,8 @@ rule confidence:
     """Weakest cuts of each cluster, and of each sample's place in it."""
     input:
         pairs=f"{PAIR_DIR}/pairs.npz",
-        scores=f"{PAIR_DIR}/scores_{{scoring}}.npy",
+        scores=scores_of_experiment,
+        choice=chosen_threshold,
         clusters=f"{CLUSTER_DIR}/meta.txt",
     output:
         f"{CLUSTER_DIR}/confidence.npz",
@@ -18,7 +19,7 @@ rule confidence:
         f"{CLUSTER_DIR}/confidence.benchmark.jsonl"
     threads: 1
     resources:
-        mem_mb=lambda w, input: 500 + 6 * int(input.size_mb),
+        mem_mb=memory(500, 6),
     params:
         source=source_hash("confidence.py"),
     message:

@@ -28,7 +28,8 @@ rule contact_sheets:
         clusters=f"{CLUSTER_DIR}/meta.txt",
         confidence=f"{CLUSTER_DIR}/confidence.npz",
         pairs=f"{PAIR_DIR}/pairs.npz",
-        scores=f"{PAIR_DIR}/scores_{{scoring}}.npy",
+        scores=scores_of_experiment,
+        choice=chosen_threshold,
         images=lambda w: images_of(w.dataset),
         names=lambda w: list_of(w.dataset),
         labels=lambda w: labels_of(w.dataset),
@@ -41,7 +42,7 @@ rule contact_sheets:
         f"{CLUSTER_DIR}/contact_sheets.benchmark.jsonl"
     threads: 8
     resources:
-        mem_mb=lambda w, input: 1000 + 8 * int(input.size_files_mb[3] + input.size_files_mb[4]),
+        mem_mb=lambda w, input, attempt: attempt * (1000 + 8 * int(input.size_files_mb[3] + input.size_files_mb[4])),
     params:
         images=lambda w: images_of(w.dataset),
         source=source_hash("contact_sheets.py"),

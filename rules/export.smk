@@ -20,7 +20,7 @@ rule export:
         f"{CLUSTER_DIR}/clusters.benchmark.jsonl"
     threads: 1
     resources:
-        mem_mb=lambda w, input: 500 + 20 * int(input.size_mb),
+        mem_mb=memory(500, 20),
     params:
         source=source_hash("export.py"),
     message:
@@ -43,7 +43,7 @@ rule training_list:
         f"{CLUSTER_DIR}/training_list.benchmark.jsonl"
     threads: 1
     resources:
-        mem_mb=lambda w, input: 500 + 20 * int(input.size_mb),
+        mem_mb=memory(500, 20),
     params:
         settings=settings("export"),
         source=source_hash("training_list.py"),

@@ -55,7 +55,8 @@ def figures_of(name):
     wanted = {"cluster_sizes", "knn_recall", "stage_times"}
     if labels_of(name):
         wanted |= {"precision_recall", "quality_time"}
-        wanted |= {"f_threshold", "risk_coverage"} if experiments else set()
+        wanted |= {"risk_coverage"} if experiments else set()
+        wanted |= {"f_threshold"} if sweeps_of(name) else set()
         wanted |= {"calibration"} if any(e["strategy"] == "mediator" for e in experiments) else set()
     return [figure for figure in FIGURES if figure in wanted]
 
@@ -94,7 +95,7 @@ def sweeps_of(name):
     return {
         series: f"{SWEEP_DIR}/sweep.csv".format(**experiment_wildcards(name, experiment))
         for series, experiment in zip(series_names(name, threshold=False), dataset_entry(name)["experiments"])
-        if experiment["strategy"] != "ground_truth"
+        if experiment["strategy"] != "ground_truth" and experiment.get("accept") != "auto"
     }
 
 
@@ -131,7 +132,7 @@ def stage_benchmarks(name):
     return stages
 
 
-def models_of(name):
+def graphs_of(name):
     """Model and k of each kNN graph that an experiment uses, by the file that holds its recall."""
     graphs = {}
     for path in recalls(table_rows(name)):
@@ -143,6 +144,7 @@ def models_of(name):
 rule quality:
     """What experiments and baselines reached, beside the whole curves of the experiments' scorings."""
     input:
+        choices=lambda w: choices(table_rows(w.dataset)),
         table="results/{dataset}/table.csv",
         sweeps=lambda w: sweeps_of(w.dataset).values(),
         labels=lambda w: required_labels(w.dataset, "a figure of precision and recall"),
@@ -156,12 +158,14 @@ rule quality:
         f"{FIGURE_DIR}/quality.benchmark.jsonl"
     threads: 1
     resources:
-        mem_mb=500,
+        mem_mb=memory(500),
     params:
         experiments=lambda w: [
-            [series, experiment.get("threshold")]
-            for series, experiment in zip(
-                series_names(w.dataset, threshold=False), dataset_entry(w.dataset)["experiments"]
+            [series, experiment.get("threshold"), [row["choice"]] if row["choice"] else []]
+            for series, experiment, row in zip(
+                series_names(w.dataset, threshold=False),
+                dataset_entry(w.dataset)["experiments"],
+                table_rows(w.dataset),
             )
         ],
         sweeps=lambda w: sweeps_of(w.dataset),
@@ -186,10 +190,10 @@ rule costs:
         f"{FIGURE_DIR}/costs.benchmark.jsonl"
     threads: 1
     resources:
-        mem_mb=500,
+        mem_mb=memory(500),
     params:
         stages=lambda w: stage_benchmarks(w.dataset),
-        models=lambda w: models_of(w.dataset),
+        models=lambda w: graphs_of(w.dataset),
         source=source_hash("costs.py"),
     message:
         "{wildcards.dataset}: time of the stages, recall of the kNN graphs"
@@ -210,7 +214,7 @@ rule cluster_sizes:
         f"{FIGURE_DIR}/cluster_sizes.benchmark.jsonl"
     threads: 1
     resources:
-        mem_mb=lambda w, input: 500 + 20 * int(max(input.size_files_mb)),
+        mem_mb=lambda w, input, attempt: attempt * (500 + 20 * int(max(input.size_files_mb))),
     params:
         series=lambda w: named_files(w.dataset, "meta.txt", dataset_entry(w.dataset)["experiments"]),
         source=source_hash("cluster_sizes.py"),
@@ -234,7 +238,7 @@ rule risk_coverage:
         f"{FIGURE_DIR}/risk_coverage.benchmark.jsonl"
     threads: 1
     resources:
-        mem_mb=lambda w, input: 500 + 50 * int(max(input.size_files_mb)),
+        mem_mb=lambda w, input, attempt: attempt * (500 + 50 * int(max(input.size_files_mb))),
     params:
         series=lambda w: list(named_files(w.dataset, "meta.txt", scored_experiments(w.dataset))),
         source=source_hash("risk_coverage.py"),
@@ -257,7 +261,7 @@ rule calibration:
         f"{FIGURE_DIR}/calibration.benchmark.jsonl"
     threads: 1
     resources:
-        mem_mb=lambda w, input: 500 + 3 * int(max(input.size_files_mb)),
+        mem_mb=lambda w, input, attempt: attempt * (500 + 3 * int(max(input.size_files_mb))),
     params:
         series=lambda w: mediator_scores(w.dataset),
         source=source_hash("calibration.py"),
@@ -286,7 +290,7 @@ rule figure:
         figure="|".join(FIGURES),
     threads: 1
     resources:
-        mem_mb=500,
+        mem_mb=memory(500),
     params:
         caption=lambda w: FIGURES[w.figure][1],
         source=source_hash("figure.py"),
@@ -310,7 +314,7 @@ rule report_page:
         "results/{dataset}/report/index.benchmark.jsonl"
     threads: 1
     resources:
-        mem_mb=500,
+        mem_mb=memory(500),
     params:
         captions=lambda w: [[figure, *FIGURES[figure]] for figure in figures_of(w.dataset)],
         source=source_hash("report_page.py"),

@@ -24,11 +24,21 @@ def mediators_of(name):
         yield wildcards | {"dataset": labeled, "inputs": inputs}
 
 
+def labeled_sets_to_choose_on(name):
+    """(labelled set, committee) of each experiment whose threshold is chosen there."""
+    entry = dataset_entry(name)
+    for experiment in entry["experiments"]:
+        if experiment.get("threshold") == "auto" and (entry["kind"] == "labeled" or "labeled" in entry):
+            committee = experiment["committee"]
+            yield labeled_set_of(name, committee, f"choosing a threshold for {name}"), committee
+
+
 def models_of(name):
     """(data set, model) of all features that a table rests on, those of the labelled set included."""
     dataset = dataset_entry(name)
     committees = [(name, experiment["committee"]) for experiment in dataset["experiments"]]
     committees += [(wildcards["dataset"], wildcards["committee"]) for wildcards in mediators_of(name)]
+    committees += labeled_sets_to_choose_on(name)
     models = {(name, entry["model"]) for entry in dataset["baselines"].values()}
     for owner, committee in committees:
         entry = dataset_entry(owner)["committees"][committee]
@@ -41,6 +51,7 @@ def benchmarks_of(name):
     paths = set()
     for row in table_rows(name) + baseline_rows(name):
         paths |= {*row["knn_benchmarks"], *row["cluster_benchmarks"]}
+        paths |= {benchmark_of(row["choice"])} if row.get("choice") else set()
     for wildcards in mediators_of(name):
         folder = PAIR_DIR.format(**wildcards)
         made = [f"{folder}/{file}" for file in ("pairs.npz", "affinity.npy", f"mediator_{wildcards['inputs']}.pt")]
@@ -54,11 +65,14 @@ def benchmarks_of(name):
 def config_of(name):
     """The part of the config that a table rests on."""
     owners = {name, *(wildcards["dataset"] for wildcards in mediators_of(name))}
+    owners |= {labeled for labeled, _ in labeled_sets_to_choose_on(name)}
     part = {
         "datasets": {owner: dataset_entry(owner) for owner in owners},
         "knn": settings("knn", without=idle_backends()),
         "propagation": config["propagation"],
     }
+    if any(row["choice"] for row in table_rows(name)):
+        part["threshold_choice"] = config["threshold_choice"]
     if experiments_with_mediators(name):
         part["mediator"] = config["mediator"]
     if dataset_entry(name)["baselines"]:
@@ -93,7 +107,7 @@ rule provenance:
         "results/{dataset}/provenance.benchmark.jsonl"
     threads: 1
     resources:
-        mem_mb=500,
+        mem_mb=memory(500),
     params:
         benchmarks=lambda w: benchmarks_of(w.dataset),
         config=lambda w: config_of(w.dataset),

@@ -75,7 +75,7 @@ rule cross_fit:
         f"{PAIR_DIR}/scores_crossfit_{{inputs}}.benchmark.jsonl"
     threads: 2
     resources:
-        mem_mb=lambda w, input: 1500 + 6 * int(input.size_mb),
+        mem_mb=memory(1500, 6),
     params:
         settings=settings("mediator") | {"folds": config["threshold_choice"]["folds"]},
         source=source_hash("cross_fit.py"),
@@ -103,7 +103,7 @@ rule choose_threshold:
         scoring=r"vote_accept(\d+|auto)|mediator_(?!000)[01]{3}",
     threads: 1
     resources:
-        mem_mb=lambda w, input: 1000 + 6 * int(input.size_mb),
+        mem_mb=memory(1000, 6),
     params:
         accepts=accepts_to_try,
         labeled=lambda w: set_to_choose_on(w) if has_labels(w) else None,
@@ -128,7 +128,7 @@ rule vote_auto:
         "results/{dataset}/{committee}/k{k}_vote_acceptauto_thauto/sz{max_size}_step{step}/scores.benchmark.jsonl"
     threads: 1
     resources:
-        mem_mb=lambda w, input: 300 + 2 * int(input.size_mb),
+        mem_mb=memory(300, 2),
     params:
         source=source_hash("vote_auto.py"),
     message:

@@ -9,7 +9,7 @@ from cdp.export import sample_names
 from cdp.files import load_array, load_arrays
 from cdp.images import open_images
 from cdp.labels import read_labels
-from cdp.selection import kept_pairs
+from cdp.selection import kept_pairs, threshold_of
 from scripts.job import run
 
 
@@ -17,7 +17,7 @@ def main(snakemake):
     files, setting = snakemake.input, snakemake.wildcards
     pairs, n_samples = load_arrays(files.pairs, "pairs", "n_samples")
     scores = load_array(files.scores)
-    kept, kept_scores = kept_pairs(pairs, scores, float(setting.threshold))
+    kept, kept_scores = kept_pairs(pairs, scores, threshold_of(setting.threshold, files.choice))
     confidence = Confidence(*load_arrays(files.confidence, *Confidence._fields))
     clusters = read_labels(files.clusters, n_samples=int(n_samples))
     with open_images(files.images) as images:

@@ -1,7 +1,8 @@
-"""Quality beside sweeps. Reads table.csv and sweep.csv; writes the numbers of three figures."""
+"""Quality beside sweeps. Reads table.csv, sweep.csv and chosen thresholds; writes the numbers of three figures."""
 
 from cdp.files import read_csv, write_csv
 from cdp.quality import quality
+from cdp.selection import threshold_of
 from scripts.job import run
 
 PARTS = {
@@ -13,7 +14,11 @@ PARTS = {
 
 def main(snakemake):
     sweeps = {series: read_csv(path) for series, path in snakemake.params.sweeps.items()}
-    rows = quality(read_csv(snakemake.input.table), snakemake.params.experiments, sweeps)
+    experiments = [
+        (series, str(threshold_of(written, choice)) if choice else written)
+        for series, written, choice in snakemake.params.experiments
+    ]
+    rows = quality(read_csv(snakemake.input.table), experiments, sweeps)
     for figure, (kinds, columns) in PARTS.items():
         part = [{key: row[key] for key in ("kind", "series", *columns)} for row in rows if row["kind"] in kinds]
         write_csv(snakemake.output[figure], part)
