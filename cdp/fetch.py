@@ -167,7 +167,9 @@ def _write(content: IO[bytes], size: int, target: Path) -> None:
     except gzip.BadGzipFile:
         raise
     except OSError as error:
-        raise ValueError(f"cannot write {target} ({error.strerror}); put that right and run again to go on") from error
+        raise ValueError(
+            f"cannot write {target} ({error.strerror or error}); put that right and run again to go on"
+        ) from error
 
 
 def _check(

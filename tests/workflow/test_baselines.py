@@ -89,11 +89,23 @@ def test_every_method_has_its_row_and_is_run_again_when_its_own_setting_changes(
         config["baselines"]["dbscan"]["eps"] = 0.5
 
     edit_yaml(tiny / "config/datasets/tiny.yaml", change)
-    assert jobs(snakemake(tiny, "-n").stdout) == {"baseline": 1, "evaluate_baseline": 1, "table": 1, "tables": 1}
+    assert jobs(snakemake(tiny, "-n").stdout) == {
+        "baseline": 1,
+        "evaluate_baseline": 1,
+        "provenance": 1,
+        "table": 1,
+        "tables": 1,
+    }
     snakemake(tiny)
     with open(tiny / "cdp/baselines/dbscan.py", "a") as file:
         file.write("\n\nCHANGED = 1\n")
-    assert jobs(snakemake(tiny, "-n").stdout) == {"baseline": 1, "evaluate_baseline": 1, "table": 1, "tables": 1}
+    assert jobs(snakemake(tiny, "-n").stdout) == {
+        "baseline": 1,
+        "evaluate_baseline": 1,
+        "provenance": 1,
+        "table": 1,
+        "tables": 1,
+    }
 
 
 def test_baselines_that_fail_have_rows_that_say_so_and_are_not_tried_again(tiny):

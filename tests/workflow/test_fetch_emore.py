@@ -460,7 +460,7 @@ fetch.fetch_data("http://127.0.0.1:9/")
 
         monkeypatch.setattr(fetch.shutil, "copyfileobj", full)
         with pytest.raises(
-            ValueError, match=r"^cannot write data/\S+ \(No space left on device\); .* run again to go on"
+            ValueError, match=r"^cannot write data/\S+ \(no room left on the disk .*\); .* run again to go on"
         ):
             fetch_data("http://127.0.0.1:9/")
         assert not unpacked()

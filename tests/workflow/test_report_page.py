@@ -205,7 +205,7 @@ def test_editing_an_experiment_makes_the_page_anew_and_nothing_before_it(editabl
     edit_yaml(editable / "config/datasets/demo.yaml", lambda entry: entry["experiments"][3].update(threshold="0.98"))
     assert planned(editable) == {
         **{"propagate": 1, "evaluate": 1, "confidence": 1, "table": 1, "quality": 1, "costs": 1, "cluster_sizes": 1},
-        **{"risk_coverage": 1, "figure": 7, "report_page": 1},
+        **{"provenance": 1, "risk_coverage": 1, "figure": 7, "report_page": 1},
     }
 
 

@@ -87,7 +87,7 @@ CONFIG = {
     "config.yaml export min_confidence": (set_to(0.5), NOTHING),
     "config.yaml fetch_emore url": (set_to("http://127.0.0.1:9/data.tar.gz"), NOTHING),
     "datasets/demo.yaml labeled": (set_to("other_labeled"), OTHER_LABELED),
-    "datasets/demo.yaml images": (set_to("other.zip"), NOTHING),  # see test_sheets_of_demo.py
+    "datasets/demo.yaml images": (set_to("other.zip"), TABLE),  # see test_sheets_of_demo.py
     "datasets/demo.yaml models": (lambda models: [*models, "another"], TABLE),
     "datasets/demo.yaml baselines kmeans n_clusters": (set_to(300), baselines(1)),
     "datasets/demo.yaml baselines minibatch_kmeans n_clusters": (set_to(300), baselines(1)),
