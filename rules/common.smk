@@ -324,8 +324,9 @@ def labeled_sweeps():
 
 
 def table_files(name):
-    """The table of a data set and, where they are asked for, the label weights of its experiments."""
+    """The table of a data set, what it rests on and, where they are asked for, the label weights of its experiments."""
     yield f"results/{name}/table.md"
+    yield f"results/{name}/provenance.json"
     if config["soft_propagation"]["enabled"]:
         for experiment in dataset_entry(name)["experiments"]:
             yield cluster_file(name, experiment, "soft_labels.npz")
