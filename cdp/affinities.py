@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numba
 import numpy as np
 
-from cdp.features import compilable, release, row_norms
+from cdp.features import normalize, release
 from cdp.threads import in_ranges
 
 _RUNS = 1024  # a task
@@ -17,7 +17,7 @@ def affinity(features_per_model: Sequence[np.ndarray], pairs: np.ndarray) -> np.
     Parameters
     ----------
     features_per_model : sequence of arrays of shape (n_samples, dim of the model)
-        Base first; may be memory-mapped: then one model at a time is in memory.
+        Base first; may be memory-mapped: one model at a time is in memory, as float32.
     pairs : ndarray of shape (P, 2), integer
         In any order; fastest when sorted.
 
@@ -42,8 +42,7 @@ def affinity(features_per_model: Sequence[np.ndarray], pairs: np.ndarray) -> np.
     cosines = np.empty((len(pairs), len(features_per_model)), np.float32)
     starts, order = _runs(pairs, max(counts, default=0))
     for m, features in enumerate(features_per_model):
-        norms = row_norms(features, name=f"features of model {m}")
-        _fill(cosines[:, m], compilable(features), norms, pairs, starts, order)
+        _fill(cosines[:, m], normalize(features, name=f"features of model {m}"), pairs, starts, order)
         release(features)
     return cosines
 
@@ -58,12 +57,8 @@ def _runs(pairs: np.ndarray, n_samples: int) -> tuple[np.ndarray, np.ndarray]:
     return starts, np.argsort(nearby[pairs[starts[:-1], 0]], kind="stable")
 
 
-def _fill(
-    column: np.ndarray, rows: np.ndarray, norms: np.ndarray, pairs: np.ndarray, starts: np.ndarray, order: np.ndarray
-) -> None:
-    in_ranges(
-        lambda first, last: _cosines(first, last, rows, norms, pairs, starts, order, column), len(order), size=_RUNS
-    )
+def _fill(column: np.ndarray, rows: np.ndarray, pairs: np.ndarray, starts: np.ndarray, order: np.ndarray) -> None:
+    in_ranges(lambda first, last: _cosines(first, last, rows, pairs, starts, order, column), len(order), size=_RUNS)
 
 
 @numba.njit(cache=True, nogil=True)
@@ -73,22 +68,18 @@ def _smallest_nearby(pairs, n_samples):  # type: ignore[no-untyped-def]
     for _ in range(2):
         before = smallest.copy()
         for p in range(len(pairs)):
-            i, j = pairs[p]
+            i, j = pairs[p, 0], pairs[p, 1]
             smallest[i] = min(smallest[i], before[j])
             smallest[j] = min(smallest[j], before[i])
     return smallest
 
 
 @numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
-def _cosines(first, last, rows, norms, pairs, starts, order, cosines):  # type: ignore[no-untyped-def]
-    scaled = np.empty(rows.shape[1], rows.dtype)
+def _cosines(first, last, rows, pairs, starts, order, cosines):  # type: ignore[no-untyped-def]
     for run in order[first:last]:
-        i = pairs[starts[run], 0]
-        for d in range(len(scaled)):
-            scaled[d] = rows[i, d] / norms[i]
         for p in range(starts[run], starts[run + 1]):
-            j = pairs[p, 1]
-            row, product = rows[j], rows.dtype.type(0)
-            for d in range(len(scaled)):
-                product += scaled[d] * row[d]
-            cosines[p] = min(1.0, max(-1.0, product / norms[j]))
+            i, j = pairs[p, 0], pairs[p, 1]
+            product = np.float32(0)
+            for d in range(rows.shape[1]):
+                product += rows[i, d] * rows[j, d]
+            cosines[p] = min(np.float32(1), max(np.float32(-1), product))

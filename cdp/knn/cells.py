@@ -22,7 +22,7 @@ from cdp.knn.vectors import Vectors
 from cdp.knn.widen import Outline, Reach, widen
 
 _COARSE = 62  # principal axes that the quantiser looks at
-_WITHIN = (0.4, 0.45, 0.5, 0.56, 0.63, 0.7, 0.78, 0.87, 0.97)  # of `widen`, by proposal
+_WITHIN = (0.4, 0.45, 0.475, 0.5, 0.56, 0.63, 0.7, 0.78, 0.87, 0.97)  # of `widen`, by proposal
 
 
 def search(
@@ -32,7 +32,7 @@ def search(
     device: str,
     seed: int,
     cell_size: int = 64,
-    probes: int = 8,
+    probes: int = 12,
 ) -> Iterator[Proposal]:
     """Propose ever better neighbours of every sample.
 

@@ -9,7 +9,7 @@ from cdp.knn.proposal import Proposal
 from cdp.knn.scan import nearest
 from cdp.knn.vectors import Vectors
 
-SPARE = 4  # neighbours beyond k, so that near-ties are settled by exact distances
+SPARE = 2  # neighbours beyond k, so that near-ties are settled by exact distances
 
 
 def search(vectors: Vectors, *, k: int, device: str, seed: int) -> Iterator[Proposal]:
@@ -26,7 +26,7 @@ def search(vectors: Vectors, *, k: int, device: str, seed: int) -> Iterator[Prop
     Yields
     ------
     Proposal
-        The k + 4 nearest (all, where there are fewer); lower indices win ties.
+        The k + 2 nearest (all, where there are fewer); lower indices win ties.
     """
     points = Points.along_own_axes(vectors.arranged())
     found = nearest(points, points, k + SPARE, manhattan=vectors.metric == "l1", device=device).found

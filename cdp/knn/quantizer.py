@@ -9,8 +9,8 @@ from cdp.knn.best import Best
 from cdp.knn.points import Points
 from cdp.knn.scan import Cells, nearest, scan
 
-_ITERATIONS = 5  # of Lloyd's algorithm
-_SAMPLES = 16  # a cell, to train on
+_ITERATIONS = 3  # of Lloyd's algorithm
+_SAMPLES = 12  # a cell, to train on
 _GROUP_SAMPLES = 128  # a group of cells
 _BLOCK = 4096  # vectors a thread takes at a time
 
