@@ -1,28 +1,25 @@
 """k-nearest-neighbour graphs.
 
-A backend proposes neighbours, better ones each time it is asked; how good they must be, and what a row
-must look like, is settled here, once, for all of them.
+Backends propose neighbours, of the recall that is wanted; what a row must look like is settled in one place for all.
 """
 
 import warnings
 from collections.abc import Mapping
 from typing import Any
 
-import numba
 import numpy as np
 
 from cdp.devices import choose_device
 from cdp.knn import cells, exact, faiss, nmslib
-from cdp.knn.proposal import Proposal
+from cdp.knn.ordered import ordered
 from cdp.knn.recall import RecallSample
-from cdp.knn.vectors import METRICS, Vectors
+from cdp.knn.vectors import Vectors
 from cdp.neighbors import Neighbors
-from cdp.threads import in_ranges, limit_threads, one_blas_thread
+from cdp.threads import limit_threads, one_blas_thread
 
 _BACKENDS = {"cells": cells.search, "exact": exact.search, "faiss": faiss.search, "nmslib": nmslib.search}
 _ABLE = {"l1": ("exact", "nmslib")}  # by metric; of the others, all backends are
 _EXACT_UP_TO = 10_000  # samples; beyond it, without a GPU, "auto" takes cells
-_BLOCK = 4096  # rows a task
 
 
 def knn_graph(
@@ -93,105 +90,12 @@ def knn_graph(
             exact_pays = len(vectors) <= _EXACT_UP_TO or recall == 1 or device == "cuda" or metric in _ABLE
             backend = "exact" if exact_pays else "cells"
         own = (settings or {}).get(backend, {})
-        common: dict[str, Any] = {"k": min(k, len(vectors)), "device": device, "seed": seed}
-        proposal, found = _good_enough(
-            _BACKENDS[backend](vectors, **common, **own),
-            None if backend == "exact" else RecallSample(vectors, **common),
-            recall,
-        )
-        return _ordered(proposal, k, vectors, found)
-
-
-def _good_enough(proposals: Any, sample: RecallSample | None, target: float | None) -> tuple[Proposal, float]:
-    """The first proposal whose recall reaches the target by a standard error, or the last; and its recall."""
-    reached = 1.0
-    for proposal in proposals:
-        if sample is None:
-            break
-        reached, error = sample.measure(proposal)
-        if target is None or reached - error >= target:
-            break
-    if target is not None and reached < target:
-        warnings.warn(
-            f"recall of the kNN search is {reached:.4f} at its most thorough; the target is {target}", stacklevel=4
-        )
-    return proposal, reached
-
-
-def _ordered(proposal: Proposal, k: int, vectors: Vectors, recall: float) -> Neighbors:
-    """Rows as DESIGN 4.1 defines them, from proposed neighbours in any order (-1: none)."""
-    idx = np.full((len(proposal.samples), k), -1, np.int32)
-    dist = np.full(idx.shape, np.inf, np.float32)
-    arranged, metric, squares = proposal.points.vectors, METRICS.index(vectors.metric), np.empty(len(idx))
-    in_ranges(lambda start, stop: _squares(arranged[start:stop], squares[start:stop]), len(idx), size=_BLOCK)
-
-    def order(start: int, stop: int) -> None:
-        candidates = proposal.samples, proposal.candidates
-        _order_rows(start, stop, arranged, *candidates, squares, metric, vectors.scale, idx, dist)
-
-    in_ranges(order, len(idx), size=_BLOCK)
-    return Neighbors(idx, dist, recall)
-
-
-@numba.njit(nogil=True, cache=True)
-def _order_rows(  # type: ignore[no-untyped-def]
-    start, stop, vectors, samples, candidates, squares, metric, scale, idx, dist
-):
-    k = idx.shape[1]
-    for row in range(start, stop):
-        i = samples[row]
-        idx[i, 0] = i
-        dist[i, 0] = 0.0
-        filled = 1
-        for other in candidates[row]:
-            if other < 0 or other == row:
-                continue
-            j = samples[other]
-            d = np.float32(scale * _distance(vectors[row], vectors[other], squares[row], squares[other], metric))
-            if filled < k:
-                slot = filled
-                filled += 1
-            elif d < dist[i, k - 1] or (d == dist[i, k - 1] and j < idx[i, k - 1]):
-                slot = k - 1
-            else:
-                continue
-            while slot > 1 and (d < dist[i, slot - 1] or (d == dist[i, slot - 1] and j < idx[i, slot - 1])):
-                dist[i, slot] = dist[i, slot - 1]
-                idx[i, slot] = idx[i, slot - 1]
-                slot -= 1
-            dist[i, slot] = d
-            idx[i, slot] = j
-
-
-@numba.njit(nogil=True, cache=True)
-def _squares(vectors, squares):  # type: ignore[no-untyped-def]
-    for row in range(len(vectors)):
-        squares[row] = _dot(vectors[row], vectors[row])
-
-
-@numba.njit(nogil=True, cache=True)
-def _distance(a, b, square_a, square_b, metric):  # type: ignore[no-untyped-def]
-    """Distance by the place of its metric in METRICS."""
-    if metric == 3:
-        return _difference(a, b, 1)
-    if metric == 2:
-        return np.sqrt(_difference(a, b, 2))
-    cosine = min(1.0, _dot(a, b) / np.sqrt(square_a * square_b))
-    return np.arccos(max(-1.0, cosine)) / np.pi if metric == 1 else 1.0 - cosine
-
-
-@numba.njit(nogil=True, cache=True, fastmath=True)
-def _dot(a, b):  # type: ignore[no-untyped-def]
-    total = 0.0
-    for d in range(len(a)):
-        total += np.float64(a[d]) * np.float64(b[d])
-    return total
-
-
-@numba.njit(nogil=True, cache=True, fastmath=True)
-def _difference(a, b, power):  # type: ignore[no-untyped-def]
-    total = 0.0
-    for d in range(len(a)):
-        difference = abs(np.float64(a[d]) - np.float64(b[d]))
-        total += difference if power == 1 else difference * difference
-    return total
+        common: dict[str, Any] = {"k": min(k, len(vectors)), "device": device}
+        sample = RecallSample(len(vectors), **common, seed=seed, target=recall, manhattan=metric == "l1")
+        proposal, reached = _BACKENDS[backend](vectors, **common, seed=seed, sample=sample, **own)
+        if recall is not None and reached < recall:
+            warnings.warn(
+                f"recall of the kNN search is {reached:.4f} at its most thorough; the target is {recall}", stacklevel=2
+            )
+        rows = ordered(proposal, k=k, metric=metric, scale=vectors.scale)
+        return Neighbors.of_rows(proposal.samples, [rows], recall=reached)

@@ -7,6 +7,7 @@ import numpy as np
 from cdp.knn.exact import SPARE
 from cdp.knn.points import Points
 from cdp.knn.proposal import Proposal
+from cdp.knn.recall import RecallSample, first_good
 from cdp.knn.vectors import Vectors
 from cdp.threads import usable_threads
 
@@ -14,9 +15,16 @@ _BLOCK = 65536  # queries at a time
 
 
 def search(
-    vectors: Vectors, *, k: int, device: str, seed: int, cells: int = 1024, probes: int = 8
-) -> Iterator[Proposal]:
-    """Propose ever better neighbours of every sample: with each proposal, twice as many lists are probed.
+    vectors: Vectors,
+    *,
+    k: int,
+    device: str,
+    seed: int,
+    sample: RecallSample,
+    cells: int = 1024,
+    probes: int = 8,
+) -> tuple[Proposal, float]:
+    """Neighbours of every sample: twice as many lists are probed each time that recall is not enough.
 
     Parameters
     ----------
@@ -26,16 +34,22 @@ def search(
         Unused: faiss's CPU build computes on the CPU.
     seed : int
         Of the clustering.
+    sample : RecallSample
     cells : int
         Inverted lists; at most one for 39 samples.
     probes : int
-        Lists that each sample is compared with, for the first proposal.
+        Lists that each sample is compared with, at first.
 
-    Yields
-    ------
+    Returns
+    -------
     Proposal
-        The last one comes from all lists, and is exact.
+    float
+        Its recall.
     """
+    return first_good(_proposals(vectors, k, seed, cells, probes), sample)
+
+
+def _proposals(vectors: Vectors, k: int, seed: int, cells: int, probes: int) -> Iterator[Proposal]:
     import faiss
 
     faiss.omp_set_num_threads(usable_threads())

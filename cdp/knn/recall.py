@@ -1,51 +1,67 @@
 """The share of the true neighbours that a search finds, measured on a sample against exact search."""
 
+from collections.abc import Iterable
+
 import numpy as np
 
+from cdp.knn.points import Points
 from cdp.knn.proposal import Proposal
 from cdp.knn.scan import nearest
-from cdp.knn.vectors import Vectors
 
 _SAMPLES = 1000
 _TOLERANCE = 1e-5  # relative; what is as near as the last true neighbour counts as found
 
 
 class RecallSample:
-    """Samples whose true neighbours are known.
+    """Samples whose true neighbours are known, and the recall that is wanted.
 
     Parameters
     ----------
-    vectors : Vectors
+    n_samples : int
+        Of which some are chosen.
     k : int
         Neighbours, the sample itself included.
     device : {"cpu", "cuda"}
         See `cdp.knn.scan.scan`.
     seed : int
         Of the choice of the samples.
+    target : float, optional
+        None: any recall will do.
+    manhattan : bool
+        Whether the distance is the sum of absolute differences.
     """
 
-    def __init__(self, vectors: Vectors, *, k: int, device: str, seed: int) -> None:
+    def __init__(
+        self, n_samples: int, *, k: int, device: str, seed: int, target: float | None, manhattan: bool = False
+    ) -> None:
         generator = np.random.default_rng([seed, 1])
-        self.k = min(k, len(vectors))
-        self.samples = np.sort(generator.permutation(len(vectors))[:_SAMPLES])
+        self.k = min(k, n_samples)
+        self.samples = np.sort(generator.permutation(n_samples)[:_SAMPLES])
         self.device = device
-        self.manhattan = vectors.metric == "l1"
+        self.target = target
+        self.manhattan = manhattan
         self.last: np.ndarray | None = None
 
-    def measure(self, proposal: Proposal) -> tuple[float, float]:
-        """Recall of a proposal, the sample itself left out, and its standard error."""
+    def rows_in(self, samples: np.ndarray) -> np.ndarray:
+        """Where the sample's samples are in an arrangement of all."""
+        place = np.empty(len(samples), np.int64)
+        place[samples] = np.arange(len(samples))
+        return place[self.samples]
+
+    def is_enough(self, points: Points, rows: np.ndarray, candidates: np.ndarray) -> tuple[bool, float]:
+        """Whether candidates for the rows of `rows_in` reach the target by a standard error; their recall.
+
+        The sample itself is left out.
+        """
         if self.k == 1:
-            return 1.0, 0.0
-        position = np.empty(len(proposal.samples), np.int64)
-        position[proposal.samples] = np.arange(len(position))
-        rows = position[self.samples]
+            return True, 1.0
         if self.last is None:
-            points = proposal.points
             best = nearest(points.take(rows), points, self.k, manhattan=self.manhattan, device=self.device)
             self.last = best.scores[:, -1]
-        hits = self._hits(proposal.points.vectors, rows, proposal.candidates[rows])
+        hits = self._hits(points.vectors, rows, candidates)
         shares = np.minimum(hits, self.k - 1) / (self.k - 1)
-        return float(shares.mean()), float(shares.std() / len(shares) ** 0.5)
+        recall, error = float(shares.mean()), float(shares.std() / len(shares) ** 0.5)
+        return self.target is None or recall - error >= self.target, recall
 
     def _hits(self, vectors: np.ndarray, rows: np.ndarray, candidates: np.ndarray) -> np.ndarray:
         """How many of each row's candidates are as near as its last true neighbour, itself left out."""
@@ -58,3 +74,13 @@ class RecallSample:
             scores = -differences.sum(axis=1) if self.manhattan else -(differences**2).sum(axis=1) / 2
             hits += there & (scores >= self.last * (1 + _TOLERANCE))
         return hits
+
+
+def first_good(proposals: Iterable[Proposal], sample: RecallSample) -> tuple[Proposal, float]:
+    """The first proposal whose recall is enough, or the last; and its recall."""
+    for proposal in proposals:
+        rows = sample.rows_in(proposal.samples)
+        enough, recall = sample.is_enough(proposal.points, rows, proposal.candidates[rows])
+        if enough:
+            break
+    return proposal, recall

@@ -12,8 +12,17 @@ _BLOCK = 4096  # samples a task
 _MIDDLES = 20  # samples that list this one, looked at beside those that it lists
 
 
-def refine(points: Points, best: Best, before: Best, *, k: int, home: np.ndarray, probes: np.ndarray) -> Best:
-    """Compare each sample with its neighbours' neighbours, but those in cells that it has probed.
+def refine(
+    points: Points,
+    best: Best,
+    before: Best,
+    *,
+    k: int,
+    home: np.ndarray,
+    probes: np.ndarray,
+    rows: slice | None = None,
+) -> Best:
+    """Compare samples with their neighbours' neighbours, but those in cells that they have probed.
 
     Parameters
     ----------
@@ -31,21 +40,26 @@ def refine(points: Points, best: Best, before: Best, *, k: int, home: np.ndarray
     probes : ndarray of shape (n_samples, p), int32
         The cells that it was compared with.
 
+    rows : slice, optional
+        The samples that are compared, by default all.
+
     Returns
     -------
     Best
+        Of these.
     """
+    offset, end, _ = (rows or slice(None)).indices(len(home))
     k = min(k, best.found.shape[1])
     is_new = np.empty((len(home), k), np.bool_)
     in_ranges(lambda start, stop: _find_new(start, stop, best.found, before.found, is_new), len(home), size=_BLOCK)
     starts, listed_by, listed_new = _listed_by(best.found, is_new)
-    refined = best.copy()
+    refined = best.take(slice(offset, end)).copy()
 
     def task(start: int, stop: int) -> None:
         links = is_new, starts, listed_by, listed_new, best.found
-        _refine(start, stop, points, home, probes, *links, *refined)
+        _refine(start, stop, offset, points, home, probes, *links, *refined)
 
-    in_ranges(task, len(home), size=_BLOCK)
+    in_ranges(task, end - offset, size=_BLOCK)
     return refined
 
 
@@ -83,14 +97,15 @@ def _listed_by(found, is_new):  # type: ignore[no-untyped-def]
 
 @numba.njit(nogil=True, cache=True)
 def _refine(  # type: ignore[no-untyped-def]
-    first, last, members, home, probes, is_new, starts, listed_by, listed_new, found, new_scores, new_found
+    first, last, offset, members, home, probes, is_new, starts, listed_by, listed_new, found, new_scores, new_found
 ):
     vectors, heads, necks = members
     k = is_new.shape[1]
     head = np.ones((1, heads.shape[1]), np.float32)
     seen_by = np.full(len(home), -1, np.int32)
     probed_by = np.full(max(home.max(), probes.max()) + 1, -1, np.int32)
-    for i in range(first, last):
+    for row in range(first, last):
+        i = row + offset
         seen_by[i] = i
         for t in range(found.shape[1]):
             if found[i, t] >= 0:
@@ -101,7 +116,7 @@ def _refine(  # type: ignore[no-untyped-def]
         half_square = -heads[i, -1]
         for d in range(heads.shape[1] - 1):
             head[0, d] = heads[i, d]
-        open_heap(new_scores, new_found, i)
+        open_heap(new_scores, new_found, row)
         listing = min(starts[i + 1] - starts[i], _MIDDLES)
         for m in range(k + listing):
             middle = found[i, m] if m < k else listed_by[starts[i] + m - k]
@@ -116,12 +131,12 @@ def _refine(  # type: ignore[no-untyped-def]
                     continue
                 seen_by[j] = i
                 bound = product(head, 0, heads, j)
-                if bound <= new_scores[i, 0] + half_square:
+                if bound <= new_scores[row, 0] + half_square:
                     continue
                 bound += product(necks, i, necks, j) - heads[i, -2] * heads[j, -2]
-                if bound <= new_scores[i, 0] + half_square:
+                if bound <= new_scores[row, 0] + half_square:
                     continue
                 score = closeness(vectors, i, vectors, j)
-                if score > new_scores[i, 0]:
-                    offer(score, j, new_scores, new_found, i)
-        close_heap(new_scores, new_found, i)
+                if score > new_scores[row, 0]:
+                    offer(score, j, new_scores, new_found, row)
+        close_heap(new_scores, new_found, row)

@@ -12,10 +12,12 @@ import numba
 import numpy as np
 
 from cdp.knn.best import Best
+from cdp.knn.points import Points
 from cdp.knn.scan import Cells, scan_lists
 from cdp.threads import in_ranges
 
-_BLOCK = 16384  # queries a task
+_BLOCKS = 32  # tasks, or more, of at most so many queries:
+_LARGEST_BLOCK = 16384
 
 
 class Outline(NamedTuple):
@@ -43,11 +45,11 @@ class Outline(NamedTuple):
 
 
 class Reach(NamedTuple):
-    """How far a search went: it compared each point with the members of all cells that were promising then.
+    """How far a search went: it compared each query with the members of all cells that were promising then.
 
     Attributes
     ----------
-    worst : ndarray of shape (n_points,), float32
+    worst : ndarray of shape (n_queries,), float32
         Score that members had to beat.
     within : float
         How many units it might lie above the mean of a cell that was looked at.
@@ -57,21 +59,38 @@ class Reach(NamedTuple):
     within: float
 
     @classmethod
-    def none(cls, n_points: int) -> "Reach":
+    def none(cls, n_queries: int) -> "Reach":
         """Nothing was promising."""
-        return cls(np.full(n_points, np.inf, np.float32), 0.0)
+        return cls(np.full(n_queries, np.inf, np.float32), 0.0)
 
 
-def widen(cells: Cells, outline: Outline, best: Best, before: Reach, *, k: int, within: float, device: str) -> Reach:
-    """Compare all points with the members of those cells that may hold neighbours better than their k-th.
+def block_size(n_points: int) -> int:
+    """Queries that are searched for at a time: what is promising may depend, by a rounding, on who is among them."""
+    return max(1, min(_LARGEST_BLOCK, n_points // _BLOCKS))
+
+
+def widen(
+    queries: Points,
+    cells: Cells,
+    outline: Outline,
+    best: Best,
+    before: Reach,
+    *,
+    k: int,
+    within: float,
+    device: str,
+) -> Reach:
+    """Compare queries with the members of those cells that may hold neighbours better than their k-th.
 
     Parameters
     ----------
+    queries : Points
+        Some of the cells' points.
     cells : Cells
     outline : Outline
         Theirs.
     best : Best
-        What was found for each point; updated in place.
+        What was found for each query; updated in place.
     before : Reach
         Of the search before this; what it looked at is not looked at again.
     k : int
@@ -88,12 +107,12 @@ def widen(cells: Cells, outline: Outline, best: Best, before: Reach, *, k: int, 
 
     def task(start: int, stop: int) -> None:
         part = slice(start, stop)
-        points = cells.points.take(part)
+        points = queries.take(part)
         reaches = now.worst[part], np.float32(within), before.worst[part], np.float32(before.within)
         lists = _promising(points.heads, *reaches, *outline)
         scan_lists(points, cells, best.take(part), lists, device=device)
 
-    in_ranges(task, len(now.worst), size=_BLOCK if device == "cpu" else len(now.worst))
+    in_ranges(task, len(now.worst), size=block_size(len(cells.points.vectors)) if device == "cpu" else len(now.worst))
     return now
 
 

@@ -199,7 +199,7 @@ def test_wider_search_looks_into_the_promising_cells(seed, n, k, n_cells, n_grou
     score = -((vectors[:, None].astype(float) - vectors[None].astype(float)) ** 2).sum(axis=2) / 2
     for within in (0.3, 0.8, 1e9):
         worst, doubtful = best.scores[:, k - 1].copy(), False
-        reach = widen(cells, outline, best, reach, k=k, within=within, device="cpu")
+        reach = widen(cells.points, cells, outline, best, reach, k=k, within=within, device="cpu")
         for i in range(n):
             for cell in set(home.tolist()):
                 margins = [
@@ -293,6 +293,10 @@ def test_refinement_compares_with_neighbours_of_neighbours(seed, n, k, n_cells, 
         before = best.copy()
         before.found[rng.random((n, k)) < 0.5] = -1
     refined = refine(cells.points, best, before, k=k, home=home, probes=probes)
+    first, last = sorted(rng.integers(0, n + 1, 2).tolist())
+    some = refine(cells.points, best, before, k=k, home=home, probes=probes, rows=slice(first, last))
+    np.testing.assert_array_equal(some.found, refined.found[first:last])
+    np.testing.assert_array_equal(some.scores, refined.scores[first:last])
     score = vectors @ vectors.T - (vectors**2).sum(axis=1) / 2
     listed, known = ([{j for j in row if j >= 0} for row in array.found.tolist()] for array in (best, before))
 
@@ -572,7 +576,7 @@ def test_any_proposal_of_a_backend_is_put_right(seed, n, k):
     cosine = cosines(features)
     with pytest.MonkeyPatch.context() as patch:
         proposal = Proposal(Points.of(normalize(features)), np.arange(n), proposals)
-        patch.setitem(knn._BACKENDS, "exact", lambda vectors, **_: [proposal])
+        patch.setitem(knn._BACKENDS, "exact", lambda vectors, **_: (proposal, 1.0))
         graph = knn_graph(features, k=k, backend="exact", device="cpu")
     assert_row_contract(graph, n, k)
     for i in range(n):
@@ -583,9 +587,9 @@ def test_any_proposal_of_a_backend_is_put_right(seed, n, k):
 def test_backend_gets_its_own_settings_only():
     calls = []
 
-    def spy(vectors, *, k, device, seed, **settings):
+    def spy(vectors, *, k, device, seed, sample, **settings):
         calls.append(settings)
-        return exact.search(vectors, k=k, device=device, seed=seed)
+        return exact.search(vectors, k=k, device=device, seed=seed, sample=sample)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(knn._BACKENDS, "nmslib", spy)
@@ -607,10 +611,10 @@ def test_auto_backend_is_approximate_only_for_many_samples_without_a_gpu(monkeyp
     calls = []
     for backend in ("exact", "cells"):
 
-        def spy(vectors, *, k, device, seed, backend=backend):
+        def spy(vectors, *, backend=backend, **_):
             calls.append(backend)
             n = len(vectors)
-            return [Proposal(Points.of(vectors.arranged()), np.arange(n), np.tile(np.arange(n), (n, 1)))]
+            return Proposal(Points.of(vectors.arranged()), np.arange(n), np.tile(np.arange(n), (n, 1))), 1.0
 
         monkeypatch.setitem(knn._BACKENDS, backend, spy)
     monkeypatch.setattr(knn, "_EXACT_UP_TO", 5)
