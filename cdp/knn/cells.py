@@ -10,6 +10,7 @@ After the samples are arranged, each step is done for rows of the arrangement by
 found for all: so rows may be spread over machines (see `cdp.knn.shards`).
 """
 
+import itertools
 from typing import NamedTuple
 
 import numpy as np
@@ -26,9 +27,10 @@ from cdp.knn.vectors import Vectors
 from cdp.knn.widen import Outline, Reach, widen
 
 _COARSE = 62  # principal axes that the quantiser looks at
-REFINEMENTS = 3
-_WITHIN = (0.4, 0.43, 0.46, 0.49, 0.525, 0.56, 0.6, 0.64, 0.69, 0.74, 0.79, 0.85, 0.91, 0.97)  # of `widen`, by step
-EXHAUSTIVE = len(_WITHIN) + 1  # the step after them: compare with all
+_EARLY = (0.4, 0.45)  # of `widen`, between looks around
+_LATER = (0.475, 0.5, 0.53, 0.56, 0.6, 0.65, 0.7, 0.78, 0.87, 0.97)  # as far as needed
+ROUNDS = len(_EARLY) + 1
+EXHAUSTIVE = len(_LATER) + 1  # the step after them: compare with all
 
 
 class Arrangement(NamedTuple):
@@ -46,6 +48,23 @@ class Arrangement(NamedTuple):
         return Cells(self.points, self.starts)
 
 
+class Found(NamedTuple):
+    """What is found for rows of an arrangement, best first, and how far they have looked (see `Best` and `Reach`)."""
+
+    scores: np.ndarray  # float32 (n_rows, k and some spare ones)
+    found: np.ndarray  # int32, the same
+    worst: np.ndarray  # float32 (n_rows,)
+
+    @property
+    def best(self) -> Best:
+        """The neighbours."""
+        return Best(self.scores, self.found)
+
+    def take(self, rows: slice | np.ndarray) -> "Found":
+        """Some of the rows; arrays of their own."""
+        return Found(*(array[rows].copy() for array in self))
+
+
 def search(
     vectors: Vectors,
     *,
@@ -58,8 +77,8 @@ def search(
 ) -> tuple[Proposal, float]:
     """Neighbours of every sample.
 
-    Each sample looks into its nearest cells and among its neighbours' neighbours, then into more of those cells where
-    better ones may be expected (see `cdp.knn.widen`), as far as the samples of `sample` need it.
+    Each sample looks into its nearest cells, among its neighbours' neighbours, and into those cells where better ones may be
+    expected (see `cdp.knn.widen`): into more and more of them, as far as the samples of `sample` need it.
 
     Parameters
     ----------
@@ -82,12 +101,12 @@ def search(
     """
     arrangement = arrange(vectors, k=k, device=device, seed=seed, cell_size=cell_size, probes=probes)
     rows = slice(0, len(vectors))
-    best, before = look(arrangement, rows, k=k, device=device), None
-    for _ in range(REFINEMENTS):
-        best, before = look_around(arrangement, rows, best, before, k=k), best
-    steps, recall = steps_needed(arrangement, best, sample, k=k, device=device)
-    found = look_further(arrangement, rows, best, steps, k=k, device=device)
-    return Proposal(arrangement.points, arrangement.samples, found), recall
+    found, before = look(arrangement, rows, k=k, device=device), None
+    for number in range(1, ROUNDS + 1):
+        found, before = look_around(arrangement, rows, found, before, number, k=k, device=device), found
+    steps, recall = steps_needed(arrangement, found, sample, k=k, device=device)
+    candidates = look_further(arrangement, rows, found, steps, k=k, device=device)
+    return Proposal(arrangement.points, arrangement.samples, candidates), recall
 
 
 def arrange(vectors: Vectors, *, k: int, device: str, seed: int, cell_size: int, probes: int) -> Arrangement:
@@ -105,57 +124,75 @@ def arrange(vectors: Vectors, *, k: int, device: str, seed: int, cell_size: int,
     return Arrangement(cells.points, samples, probed, cells.starts, outline)
 
 
-def look(arrangement: Arrangement, rows: slice, *, k: int, device: str) -> Best:
+def look(arrangement: Arrangement, rows: slice, *, k: int, device: str) -> Found:
     """The best of the nearest cells, for some rows of the arrangement."""
     points = arrangement.points.take(rows)
     best = Best.none(len(points.vectors), min(k + SPARE, len(arrangement.samples)))
     scan(points, arrangement.cells, best, probes=arrangement.probed[rows], device=device)
-    return best
+    return Found(*best, Reach.none(len(points.vectors)).worst)
 
 
-def look_around(arrangement: Arrangement, rows: slice, best: Best, before: Best | None, *, k: int) -> Best:
-    """The best of neighbours' neighbours too, for some rows; `best` is of all, and `before` what that was made from."""
-    return refine(
-        arrangement.points,
-        best,
-        before or Best.none(*best.found.shape),
-        k=k,
-        home=arrangement.probed[:, 0].copy(),
-        probes=arrangement.probed,
-        rows=rows,
-    )
+def look_around(
+    arrangement: Arrangement, rows: slice, found: Found, before: Found | None, number: int, *, k: int, device: str
+) -> Found:
+    """The best of neighbours' neighbours too, and (but for the last round) of some more cells, for some rows.
+
+    Parameters
+    ----------
+    arrangement : Arrangement
+    rows : slice
+    found : Found
+        Of all rows, by the round before.
+    before : Found or None
+        Of all rows, by the one before that.
+    number : int
+        Of this round, from 1 to `ROUNDS`.
+    k : int
+    device : {"cpu", "cuda"}
+    """
+    probed, best = arrangement.probed, found.best
+    known = before.best if before else Best.none(*best.found.shape)
+    best = refine(arrangement.points, best, known, k=k, home=probed[:, 0].copy(), probes=probed, rows=rows)
+    own = Found(*best, found.worst[rows].copy())
+    if number == ROUNDS:
+        return own
+    within = 0.0 if number == 1 else _EARLY[number - 2]
+    return _further(arrangement, arrangement.points.take(rows), own, (within, _EARLY[number - 1]), k, device)
 
 
 def steps_needed(
-    arrangement: Arrangement, best: Best, sample: RecallSample, *, k: int, device: str
+    arrangement: Arrangement, found: Found, sample: RecallSample, *, k: int, device: str
 ) -> tuple[int, float]:
     """How many steps the rows of a sample must look further until their recall is enough; and that recall."""
     rows = sample.rows_in(arrangement.samples)
-    points, own = arrangement.points.take(rows), Best(best.scores[rows], best.found[rows])
-    reach = Reach.none(len(rows))
-    for steps in range(EXHAUSTIVE):
+    points, own, reached = arrangement.points.take(rows), found.take(rows), _EARLY[-1]
+    for steps, within in enumerate((reached, *_LATER)):
         if steps:
-            reach = _step(arrangement, points, own, reach, steps, k, device)
+            own, reached = _further(arrangement, points, own, (reached, within), k, device), within
         enough, recall = sample.is_enough(arrangement.points, rows, own.found)
         if enough:
             return steps, recall
     return EXHAUSTIVE, 1.0
 
 
-def look_further(arrangement: Arrangement, rows: slice, best: Best, steps: int, *, k: int, device: str) -> np.ndarray:
-    """Positions of the best after so many steps, for some rows; int32 (n_rows, k and some spare ones)."""
+def look_further(arrangement: Arrangement, rows: slice, found: Found, steps: int, *, k: int, device: str) -> np.ndarray:
+    """Positions of the best after so many steps, for the rows that `found` is of; int32 (n_rows, k and some spare ones)."""
     points = arrangement.points.take(rows)
     if steps == EXHAUSTIVE:
         return nearest(points, arrangement.points, k + SPARE, device=device).found
-    own, reach = best.take(rows).copy(), Reach.none(len(points.vectors))
-    for step in range(1, steps + 1):
-        reach = _step(arrangement, points, own, reach, step, k, device)
-    return own.found
+    withins = (_EARLY[-1], *_LATER[:steps])
+    for reach in itertools.pairwise(withins):
+        found = _further(arrangement, points, found, reach, k, device)
+    return found.found
 
 
-def _step(arrangement: Arrangement, points: Points, best: Best, reach: Reach, step: int, k: int, device: str) -> Reach:
-    within = _WITHIN[step - 1]
-    return widen(points, arrangement.cells, arrangement.outline, best, reach, k=k, within=within, device=device)
+def _further(
+    arrangement: Arrangement, points: Points, found: Found, withins: tuple[float, float], k: int, device: str
+) -> Found:
+    """Look from the reach that was (`found` is changed) to a wider one."""
+    before, now = Reach(found.worst, withins[0]), withins[1]
+    reach = widen(points, arrangement.cells, arrangement.outline, found.best, before, k=k, within=now, device=device)
+    return found._replace(worst=reach.worst)
 
 
 def _trained(vectors: Vectors, n_cells: int, seed: int, device: str) -> tuple[Axes | None, Quantizer]:
