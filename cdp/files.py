@@ -157,6 +157,15 @@ def load_array(path: str | os.PathLike[str]) -> np.ndarray:
         return _read_array(file, os.path.getsize(path))
 
 
+def map_array(path: str | os.PathLike[str]) -> np.ndarray:
+    """Map an array into memory from a .npy file, which no write to it changes; ValueError if the file is damaged."""
+    verify(path)
+    with whole(path):
+        with open(path, "rb") as file:
+            check_npy_header(file, os.path.getsize(path))
+        return np.asarray(np.lib.format.open_memmap(path, mode="c"))
+
+
 def _read_array(file: IO[bytes], size: int) -> np.ndarray:
     check_npy_header(file, size)
     file.seek(0)

@@ -1,6 +1,5 @@
 """The kNN graph, as all who make or use one know it."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -23,16 +22,3 @@ class Neighbors(NamedTuple):
     idx: np.ndarray
     dist: np.ndarray
     recall: float | None = None
-
-    @classmethod
-    def of_rows(
-        cls, samples: np.ndarray, parts: Sequence[tuple[np.ndarray, np.ndarray]], *, recall: float | None
-    ) -> "Neighbors":
-        """The graph from its rows' idx and dist, which come in parts: those of `samples`, one after the other."""
-        idx, dist = (np.empty((len(samples), parts[0][n].shape[1]), parts[0][n].dtype) for n in (0, 1))
-        for array, rows in ((idx, [part[0] for part in parts]), (dist, [part[1] for part in parts])):
-            start = 0
-            for some in rows:
-                array[samples[start : start + len(some)]] = some
-                start += len(some)
-        return cls(idx, dist, recall)

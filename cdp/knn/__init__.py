@@ -19,7 +19,6 @@ from cdp.threads import limit_threads, one_blas_thread
 
 _BACKENDS = {"cells": cells.search, "exact": exact.search, "faiss": faiss.search, "nmslib": nmslib.search}
 _ABLE = {"l1": ("exact", "nmslib")}  # by metric; of the others, all backends are
-_EXACT_UP_TO = 10_000  # samples; beyond it, without a GPU, "auto" takes cells
 
 
 def knn_graph(
@@ -87,8 +86,7 @@ def knn_graph(
         vectors = Vectors(features, metric)
         device = "cpu" if metric == "l1" else choose_device(device)
         if backend == "auto":
-            exact_pays = len(vectors) <= _EXACT_UP_TO or recall == 1 or device == "cuda" or metric in _ABLE
-            backend = "exact" if exact_pays else "cells"
+            backend = "exact" if metric in _ABLE or exact.pays(len(vectors), device=device, recall=recall) else "cells"
         own = (settings or {}).get(backend, {})
         common: dict[str, Any] = {"k": min(k, len(vectors)), "device": device}
         sample = RecallSample(len(vectors), **common, seed=seed, target=recall, manhattan=metric == "l1")
@@ -97,5 +95,4 @@ def knn_graph(
             warnings.warn(
                 f"recall of the kNN search is {reached:.4f} at its most thorough; the target is {recall}", stacklevel=2
             )
-        rows = ordered(proposal, k=k, metric=metric, scale=vectors.scale)
-        return Neighbors.of_rows(proposal.samples, [rows], recall=reached)
+        return Neighbors(*ordered(proposal, k=k, metric=metric, scale=vectors.scale), reached)

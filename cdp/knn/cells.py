@@ -6,11 +6,10 @@ whatever the number of all, and are themselves found through groups of cells, so
 grows hardly faster than the number of samples. Most samples find their neighbours in few cells; just the others
 look further, as far as the recall that is wanted needs it.
 
-After the samples are arranged, each step is done for rows of the arrangement by themselves, from what the step before
+After the samples are arranged, each round is done for rows of the arrangement by themselves, from what the round before
 found for all: so rows may be spread over machines (see `cdp.knn.shards`).
 """
 
-import itertools
 from typing import NamedTuple
 
 import numpy as np
@@ -21,16 +20,14 @@ from cdp.knn.points import Axes, Points, principal_axes
 from cdp.knn.proposal import Proposal
 from cdp.knn.quantizer import Quantizer, train, training_size
 from cdp.knn.recall import RecallSample
-from cdp.knn.refine import refine
+from cdp.knn.refine import new_since, refine
 from cdp.knn.scan import Cells, nearest, scan
 from cdp.knn.vectors import Vectors
 from cdp.knn.widen import Outline, Reach, widen
 
 _COARSE = 62  # principal axes that the quantiser looks at
-_EARLY = (0.4, 0.45)  # of `widen`, between looks around
-_LATER = (0.475, 0.5, 0.53, 0.56, 0.6, 0.65, 0.7, 0.78, 0.87, 0.97)  # as far as needed
-ROUNDS = len(_EARLY) + 1
-EXHAUSTIVE = len(_LATER) + 1  # the step after them: compare with all
+_WITHIN = (0.4, 0.45, 0.475, 0.5, 0.56, 0.63, 0.7, 0.8, 0.95)  # of `widen`, by round
+ROUNDS = len(_WITHIN) + 1  # the last one compares with all
 
 
 class Arrangement(NamedTuple):
@@ -47,22 +44,44 @@ class Arrangement(NamedTuple):
         """The cells with their points."""
         return Cells(self.points, self.starts)
 
+    @classmethod
+    def one_cell(cls, points: Points) -> "Arrangement":
+        """Samples as they are: the first look compares all with all."""
+        cells, n_samples = Cells.one(points), len(points.vectors)
+        outline = Outline.of(cells, np.array([0, 1]))
+        return cls(points, np.arange(n_samples), np.zeros((n_samples, 1), np.int32), cells.starts, outline)
+
 
 class Found(NamedTuple):
-    """What is found for rows of an arrangement, best first, and how far they have looked (see `Best` and `Reach`)."""
+    """What rows of an arrangement have found after a round.
 
-    scores: np.ndarray  # float32 (n_rows, k and some spare ones)
-    found: np.ndarray  # int32, the same
-    worst: np.ndarray  # float32 (n_rows,)
+    Attributes
+    ----------
+    scores : ndarray of shape (n_rows, k and some spare ones), float32
+    found : ndarray of the same shape, int32
+        See `cdp.knn.best.Best`.
+    is_new : ndarray of shape (n_rows, k), bool
+        Which of the found were not there when the row last looked among its neighbours' neighbours.
+    worst : ndarray of shape (n_rows,), float32
+        See `cdp.knn.widen.Reach`.
+    recall : float
+        If it was enough for the search to end; else not a number.
+    """
+
+    scores: np.ndarray
+    found: np.ndarray
+    is_new: np.ndarray
+    worst: np.ndarray
+    recall: float
 
     @property
-    def best(self) -> Best:
-        """The neighbours."""
-        return Best(self.scores, self.found)
+    def is_enough(self) -> bool:
+        """Whether the search has ended."""
+        return not np.isnan(self.recall)
 
-    def take(self, rows: slice | np.ndarray) -> "Found":
-        """Some of the rows; arrays of their own."""
-        return Found(*(array[rows].copy() for array in self))
+    def take(self, rows: slice) -> "Found":
+        """Some of the rows, not copied."""
+        return Found(self.scores[rows], self.found[rows], self.is_new[rows], self.worst[rows], self.recall)
 
 
 def search(
@@ -72,13 +91,12 @@ def search(
     device: str,
     seed: int,
     sample: RecallSample,
-    cell_size: int = 64,
-    probes: int = 12,
+    **settings: int,
 ) -> tuple[Proposal, float]:
     """Neighbours of every sample.
 
-    Each sample looks into its nearest cells, among its neighbours' neighbours, and into those cells where better ones may be
-    expected (see `cdp.knn.widen`): into more and more of them, as far as the samples of `sample` need it.
+    Each sample looks into its nearest cells; then, round by round, among its neighbours' neighbours and into more
+    of those cells where better ones may be expected (see `cdp.knn.widen`), until the recall is enough.
 
     Parameters
     ----------
@@ -88,10 +106,8 @@ def search(
     seed : int
         Of the samples that the quantiser is trained on.
     sample : RecallSample
-    cell_size : int
-        Samples a cell, on average; at least 2 k are taken.
-    probes : int
-        Cells that each sample looks into at first, the nearest ones.
+    **settings
+        See `arrange`.
 
     Returns
     -------
@@ -99,18 +115,27 @@ def search(
     float
         Its recall.
     """
-    arrangement = arrange(vectors, k=k, device=device, seed=seed, cell_size=cell_size, probes=probes)
+    arrangement = arrange(vectors, k=k, device=device, seed=seed, **settings)
     rows = slice(0, len(vectors))
-    found, before = look(arrangement, rows, k=k, device=device), None
-    for number in range(1, ROUNDS + 1):
-        found, before = look_around(arrangement, rows, found, before, number, k=k, device=device), found
-    steps, recall = steps_needed(arrangement, found, sample, k=k, device=device)
-    candidates = look_further(arrangement, rows, found, steps, k=k, device=device)
-    return Proposal(arrangement.points, arrangement.samples, candidates), recall
+    found, number = look(arrangement, rows, k=k, device=device), 0
+    while not found.is_enough:
+        number += 1
+        found = look_around(arrangement, rows, found, number, sample, k=k, device=device)
+    return Proposal(arrangement.points, arrangement.samples, found.found), found.recall
 
 
-def arrange(vectors: Vectors, *, k: int, device: str, seed: int, cell_size: int, probes: int) -> Arrangement:
-    """Train a quantiser, and sort the samples by its cells; for the options see `search`."""
+def arrange(vectors: Vectors, *, k: int, device: str, seed: int, cell_size: int = 64, probes: int = 12) -> Arrangement:
+    """Train a quantiser, and sort the samples by its cells.
+
+    Parameters
+    ----------
+    vectors, k, device, seed
+        See `search`.
+    cell_size : int
+        Samples a cell, on average; at least 2 k are taken.
+    probes : int
+        Cells that each sample looks into at first, the nearest ones.
+    """
     axes, quantizer = _trained(vectors, max(1, len(vectors) // max(cell_size, 2 * k)), seed, device)
     probed = np.empty((len(vectors), min(probes, len(quantizer))), np.int32)
     for place, block in vectors.blocks():
@@ -125,17 +150,18 @@ def arrange(vectors: Vectors, *, k: int, device: str, seed: int, cell_size: int,
 
 
 def look(arrangement: Arrangement, rows: slice, *, k: int, device: str) -> Found:
-    """The best of the nearest cells, for some rows of the arrangement."""
+    """Round 0: the best of the nearest cells, for some rows of the arrangement; of the only one, these are exact."""
     points = arrangement.points.take(rows)
     best = Best.none(len(points.vectors), min(k + SPARE, len(arrangement.samples)))
     scan(points, arrangement.cells, best, probes=arrangement.probed[rows], device=device)
-    return Found(*best, Reach.none(len(points.vectors)).worst)
+    recall = 1.0 if len(arrangement.starts) == 2 else np.nan
+    return Found(*best, np.ones((len(best.found), k), np.bool_), Reach.none(len(best.found)).worst, recall)
 
 
 def look_around(
-    arrangement: Arrangement, rows: slice, found: Found, before: Found | None, number: int, *, k: int, device: str
+    arrangement: Arrangement, rows: slice, found: Found, number: int, sample: RecallSample, *, k: int, device: str
 ) -> Found:
-    """The best of neighbours' neighbours too, and (but for the last round) of some more cells, for some rows.
+    """A further round, for some rows: the best of neighbours' neighbours too, and if that is not enough, of more cells.
 
     Parameters
     ----------
@@ -143,56 +169,37 @@ def look_around(
     rows : slice
     found : Found
         Of all rows, by the round before.
-    before : Found or None
-        Of all rows, by the one before that.
     number : int
         Of this round, from 1 to `ROUNDS`.
+    sample : RecallSample
+        It is asked whether the neighbours of neighbours are enough.
     k : int
     device : {"cpu", "cuda"}
     """
-    probed, best = arrangement.probed, found.best
-    known = before.best if before else Best.none(*best.found.shape)
-    best = refine(arrangement.points, best, known, k=k, home=probed[:, 0].copy(), probes=probed, rows=rows)
-    own = Found(*best, found.worst[rows].copy())
-    if number == ROUNDS:
-        return own
-    within = 0.0 if number == 1 else _EARLY[number - 2]
-    return _further(arrangement, arrangement.points.take(rows), own, (within, _EARLY[number - 1]), k, device)
+    points, cells, samples = arrangement.points, arrangement.cells, arrangement.samples
+    measured, own = sample.rows_in(samples), np.arange(len(samples))[rows]
+    best = refine(
+        points,
+        Best(found.scores, found.found),
+        found.is_new,
+        home=arrangement.probed[:, 0],
+        probes=arrangement.probed,
+        rows=np.concatenate((measured, own)),
+    )
+    enough, recall = sample.is_enough(points, measured, best.found[: len(measured)])
+    best, reach = best.take(slice(len(measured), None)), Reach(found.worst[rows], _within(number - 1))
+    if not enough and number == ROUNDS:
+        best, recall = nearest(points.take(rows), points, best.found.shape[1], device=device), 1.0
+    elif not enough:
+        within = _within(number)
+        reach = widen(points.take(rows), cells, arrangement.outline, best, reach, k=k, within=within, device=device)
+        recall = np.nan
+    return Found(*best, new_since(found.found[rows], best.found, k), reach.worst, recall)
 
 
-def steps_needed(
-    arrangement: Arrangement, found: Found, sample: RecallSample, *, k: int, device: str
-) -> tuple[int, float]:
-    """How many steps the rows of a sample must look further until their recall is enough; and that recall."""
-    rows = sample.rows_in(arrangement.samples)
-    points, own, reached = arrangement.points.take(rows), found.take(rows), _EARLY[-1]
-    for steps, within in enumerate((reached, *_LATER)):
-        if steps:
-            own, reached = _further(arrangement, points, own, (reached, within), k, device), within
-        enough, recall = sample.is_enough(arrangement.points, rows, own.found)
-        if enough:
-            return steps, recall
-    return EXHAUSTIVE, 1.0
-
-
-def look_further(arrangement: Arrangement, rows: slice, found: Found, steps: int, *, k: int, device: str) -> np.ndarray:
-    """Positions of the best after so many steps, for the rows that `found` is of; int32 (n_rows, k and some spare ones)."""
-    points = arrangement.points.take(rows)
-    if steps == EXHAUSTIVE:
-        return nearest(points, arrangement.points, k + SPARE, device=device).found
-    withins = (_EARLY[-1], *_LATER[:steps])
-    for reach in itertools.pairwise(withins):
-        found = _further(arrangement, points, found, reach, k, device)
-    return found.found
-
-
-def _further(
-    arrangement: Arrangement, points: Points, found: Found, withins: tuple[float, float], k: int, device: str
-) -> Found:
-    """Look from the reach that was (`found` is changed) to a wider one."""
-    before, now = Reach(found.worst, withins[0]), withins[1]
-    reach = widen(points, arrangement.cells, arrangement.outline, found.best, before, k=k, within=now, device=device)
-    return found._replace(worst=reach.worst)
+def _within(number: int) -> float:
+    """How far the search has been after a round."""
+    return _WITHIN[number - 1] if number else 0.0
 
 
 def _trained(vectors: Vectors, n_cells: int, seed: int, device: str) -> tuple[Axes | None, Quantizer]:

@@ -9,6 +9,12 @@ from cdp.knn.scan import nearest
 from cdp.knn.vectors import Vectors
 
 SPARE = 2  # neighbours beyond k, so that near-ties are settled by exact distances
+_FEW = 10_000  # samples
+
+
+def pays(n_samples: int, *, device: str, recall: float | None) -> bool:
+    """Whether exact search is the best choice."""
+    return n_samples <= _FEW or recall == 1 or device == "cuda"
 
 
 def search(vectors: Vectors, *, k: int, device: str, seed: int, sample: RecallSample) -> tuple[Proposal, float]:

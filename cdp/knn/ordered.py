@@ -10,9 +10,7 @@ from cdp.threads import in_ranges
 _BLOCK = 4096  # rows a task
 
 
-def ordered(
-    proposal: Proposal, *, k: int, metric: str = "cosine", scale: float = 1.0, first: int = 0
-) -> tuple[np.ndarray, np.ndarray]:
+def ordered(proposal: Proposal, *, k: int, metric: str = "cosine", scale: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
     """Rows as DESIGN 4.1 defines them, from proposed neighbours in any order (-1: none).
 
     Parameters
@@ -23,40 +21,37 @@ def ordered(
         See `cdp.knn.knn_graph`.
     scale : float
         By which distances of the points must be multiplied.
-    first : int
-        The point to which the first row of candidates belongs; there may be fewer rows than points.
 
     Returns
     -------
-    idx : ndarray of shape (n_rows, k), int32
-        Samples, not points.
-    dist : ndarray of shape (n_rows, k), float32
+    idx : ndarray of shape (n_samples, k), int32
+    dist : ndarray of shape (n_samples, k), float32
     """
     points, samples, candidates = proposal
-    idx = np.full((len(candidates), k), -1, np.int32)
+    idx = np.full((len(samples), k), -1, np.int32)
     dist = np.full(idx.shape, np.inf, np.float32)
     vectors, squares, number = points.vectors, np.empty(len(samples)), METRICS.index(metric)
     in_ranges(lambda start, stop: _squares(vectors[start:stop], squares[start:stop]), len(samples), size=_BLOCK)
 
     def order(start: int, stop: int) -> None:
-        _order_rows(start, stop, first, vectors, samples, candidates, squares, number, scale, idx, dist)
+        _order_rows(start, stop, vectors, samples, candidates, squares, number, scale, idx, dist)
 
-    in_ranges(order, len(idx), size=_BLOCK)
+    in_ranges(order, len(samples), size=_BLOCK)
     return idx, dist
 
 
 @numba.njit(nogil=True, cache=True)
 def _order_rows(  # type: ignore[no-untyped-def]
-    start, stop, first, vectors, samples, candidates, squares, metric, scale, idx, dist
+    start, stop, vectors, samples, candidates, squares, metric, scale, idx, dist
 ):
     k = idx.shape[1]
-    for i in range(start, stop):
-        row = first + i
-        idx[i, 0] = samples[row]
+    for row in range(start, stop):
+        i = samples[row]
+        idx[i, 0] = i
         dist[i, 0] = 0.0
         filled = 1
         for c in range(candidates.shape[1]):
-            other = candidates[i, c]
+            other = candidates[row, c]
             if other < 0 or other == row:
                 continue
             j = samples[other]

@@ -29,10 +29,20 @@ class RecallSample:
         None: any recall will do.
     manhattan : bool
         Whether the distance is the sum of absolute differences.
+    last : ndarray of shape (number of samples,), float32, optional
+        Score of each sample's last true neighbour, if it is known.
     """
 
     def __init__(
-        self, n_samples: int, *, k: int, device: str, seed: int, target: float | None, manhattan: bool = False
+        self,
+        n_samples: int,
+        *,
+        k: int,
+        device: str,
+        seed: int,
+        target: float | None,
+        manhattan: bool = False,
+        last: np.ndarray | None = None,
     ) -> None:
         generator = np.random.default_rng([seed, 1])
         self.k = min(k, n_samples)
@@ -40,7 +50,7 @@ class RecallSample:
         self.device = device
         self.target = target
         self.manhattan = manhattan
-        self.last: np.ndarray | None = None
+        self.last = last
 
     def rows_in(self, samples: np.ndarray) -> np.ndarray:
         """Where the sample's samples are in an arrangement of all."""
@@ -56,23 +66,25 @@ class RecallSample:
         if self.k == 1:
             return True, 1.0
         if self.last is None:
-            best = nearest(points.take(rows), points, self.k, manhattan=self.manhattan, device=self.device)
-            self.last = best.scores[:, -1]
-        hits = self._hits(points.vectors, rows, candidates)
+            self.last = self.find_last(points, rows)
+        hits = self._hits(self.last, points.vectors, rows, candidates)
         shares = np.minimum(hits, self.k - 1) / (self.k - 1)
         recall, error = float(shares.mean()), float(shares.std() / len(shares) ** 0.5)
         return self.target is None or recall - error >= self.target, recall
 
-    def _hits(self, vectors: np.ndarray, rows: np.ndarray, candidates: np.ndarray) -> np.ndarray:
+    def find_last(self, points: Points, rows: np.ndarray) -> np.ndarray:
+        """The scores of the last true neighbours, by exact search."""
+        return nearest(points.take(rows), points, self.k, manhattan=self.manhattan, device=self.device).scores[:, -1]
+
+    def _hits(self, last: np.ndarray, vectors: np.ndarray, rows: np.ndarray, candidates: np.ndarray) -> np.ndarray:
         """How many of each row's candidates are as near as its last true neighbour, itself left out."""
-        assert self.last is not None
         hits = np.zeros(len(rows), np.int64)
         for column in candidates.T:
             there = (column >= 0) & (column != rows)
             ours, others = vectors[rows].astype(np.float64), vectors[column].astype(np.float64)
             differences = np.abs(ours - others)
             scores = -differences.sum(axis=1) if self.manhattan else -(differences**2).sum(axis=1) / 2
-            hits += there & (scores >= self.last * (1 + _TOLERANCE))
+            hits += there & (scores >= last * (1 + _TOLERANCE))
         return hits
 
 

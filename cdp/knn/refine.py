@@ -15,12 +15,11 @@ _MIDDLES = 20  # samples that list this one, looked at beside those that it list
 def refine(
     points: Points,
     best: Best,
-    before: Best,
+    is_new: np.ndarray,
     *,
-    k: int,
     home: np.ndarray,
     probes: np.ndarray,
-    rows: slice | None = None,
+    rows: np.ndarray,
 ) -> Best:
     """Compare samples with their neighbours' neighbours, but those in cells that they have probed.
 
@@ -30,42 +29,42 @@ def refine(
         The samples.
     best : Best
         What was found for each.
-    before : Best
-        What the last refinement began with: paths from a sample to a neighbour's neighbour all of whose links existed
-        then are not followed, or not again.
-    k : int
-        Neighbours of a sample that are looked at, the sample itself included.
+    is_new : ndarray of shape (n_samples, k), bool
+        Whether each of the k best was not there when the last refinement began; of no others, neighbours are looked at.
+        Paths from a sample to a neighbour's neighbour all of whose links existed then are not followed again.
     home : ndarray of shape (n_samples,), int32
         Each sample's cell.
     probes : ndarray of shape (n_samples, p), int32
         The cells that it was compared with.
-
-    rows : slice, optional
-        The samples that are compared, by default all.
+    rows : ndarray of shape (n_rows,), int64
+        The samples that are compared.
 
     Returns
     -------
     Best
         Of these.
     """
-    offset, end, _ = (rows or slice(None)).indices(len(home))
-    k = min(k, best.found.shape[1])
-    is_new = np.empty((len(home), k), np.bool_)
-    in_ranges(lambda start, stop: _find_new(start, stop, best.found, before.found, is_new), len(home), size=_BLOCK)
     starts, listed_by, listed_new = _listed_by(best.found, is_new)
-    refined = best.take(slice(offset, end)).copy()
+    refined = Best(best.scores[rows], best.found[rows])
 
     def task(start: int, stop: int) -> None:
         links = is_new, starts, listed_by, listed_new, best.found
-        _refine(start, stop, offset, points, home, probes, *links, *refined)
+        _refine(start, stop, rows, points, home, probes, *links, *refined)
 
-    in_ranges(task, end - offset, size=_BLOCK)
+    in_ranges(task, len(rows), size=_BLOCK)
     return refined
+
+
+def new_since(before: np.ndarray, found: np.ndarray, k: int) -> np.ndarray:
+    """Which of the k first found were not among the k first before; bool (n_rows, k)."""
+    is_new = np.empty((len(found), k), np.bool_)
+    in_ranges(lambda start, stop: _find_new(start, stop, found, before, is_new), len(found), size=_BLOCK)
+    return is_new
 
 
 @numba.njit(nogil=True, cache=True)
 def _find_new(start, stop, found, before, is_new):  # type: ignore[no-untyped-def]
-    """Whether each sample's neighbours were not among its neighbours before."""
+    """See `new_since`."""
     k = is_new.shape[1]
     for i in range(start, stop):
         for t in range(k):
@@ -97,7 +96,7 @@ def _listed_by(found, is_new):  # type: ignore[no-untyped-def]
 
 @numba.njit(nogil=True, cache=True)
 def _refine(  # type: ignore[no-untyped-def]
-    first, last, offset, members, home, probes, is_new, starts, listed_by, listed_new, found, new_scores, new_found
+    first, last, rows, members, home, probes, is_new, starts, listed_by, listed_new, found, new_scores, new_found
 ):
     vectors, heads, necks = members
     k = is_new.shape[1]
@@ -105,14 +104,14 @@ def _refine(  # type: ignore[no-untyped-def]
     seen_by = np.full(len(home), -1, np.int32)
     probed_by = np.full(max(home.max(), probes.max()) + 1, -1, np.int32)
     for row in range(first, last):
-        i = row + offset
-        seen_by[i] = i
+        i = rows[row]
+        seen_by[i] = row
         for t in range(found.shape[1]):
             if found[i, t] >= 0:
-                seen_by[found[i, t]] = i
+                seen_by[found[i, t]] = row
         for t in range(probes.shape[1]):
             if probes[i, t] >= 0:
-                probed_by[probes[i, t]] = i
+                probed_by[probes[i, t]] = row
         half_square = -heads[i, -1]
         for d in range(heads.shape[1] - 1):
             head[0, d] = heads[i, d]
@@ -127,9 +126,9 @@ def _refine(  # type: ignore[no-untyped-def]
                 j = found[middle, t]
                 if j < 0:
                     break
-                if not (middle_is_new or is_new[middle, t]) or seen_by[j] == i or probed_by[home[j]] == i:
+                if not (middle_is_new or is_new[middle, t]) or seen_by[j] == row or probed_by[home[j]] == row:
                     continue
-                seen_by[j] = i
+                seen_by[j] = row
                 bound = product(head, 0, heads, j)
                 if bound <= new_scores[row, 0] + half_square:
                     continue

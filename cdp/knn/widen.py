@@ -16,7 +16,7 @@ from cdp.knn.points import Points
 from cdp.knn.scan import Cells, scan_lists
 from cdp.threads import in_ranges
 
-_BLOCKS = 32  # tasks, or more, of at most so many queries:
+_BLOCKS = 16  # tasks, or more, of at most so many queries:
 _LARGEST_BLOCK = 16384
 
 

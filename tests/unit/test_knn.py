@@ -10,7 +10,7 @@ from cdp.knn import scan as scanning
 from cdp.knn.best import Best, close_heap, holds, offer, open_heap
 from cdp.knn.points import Points, principal_axes
 from cdp.knn.proposal import Proposal
-from cdp.knn.refine import refine
+from cdp.knn.refine import new_since, refine
 from cdp.knn.scan import Cells, scan, scan_torch
 from cdp.knn.widen import Outline, Reach, widen
 
@@ -292,11 +292,12 @@ def test_refinement_compares_with_neighbours_of_neighbours(seed, n, k, n_cells, 
     if again:  # some of what is found was known before
         before = best.copy()
         before.found[rng.random((n, k)) < 0.5] = -1
-    refined = refine(cells.points, best, before, k=k, home=home, probes=probes)
-    first, last = sorted(rng.integers(0, n + 1, 2).tolist())
-    some = refine(cells.points, best, before, k=k, home=home, probes=probes, rows=slice(first, last))
-    np.testing.assert_array_equal(some.found, refined.found[first:last])
-    np.testing.assert_array_equal(some.scores, refined.scores[first:last])
+    new = new_since(before.found, best.found, k)
+    refined = refine(cells.points, best, new, home=home, probes=probes, rows=np.arange(n))
+    rows = rng.integers(0, n, 10)
+    some = refine(cells.points, best, new, home=home, probes=probes, rows=rows)
+    np.testing.assert_array_equal(some.found, refined.found[rows])
+    np.testing.assert_array_equal(some.scores, refined.scores[rows])
     score = vectors @ vectors.T - (vectors**2).sum(axis=1) / 2
     listed, known = ([{j for j in row if j >= 0} for row in array.found.tolist()] for array in (best, before))
 

@@ -1,0 +1,66 @@
+"""A search in shards against the search in one piece."""
+
+import numpy as np
+import pytest
+
+from cdp.knn import knn_graph
+from cdp.knn.cells import ROUNDS
+from cdp.knn.shards import join, load, load_found, merge, prepare, save, save_found, search_shard
+
+K = 7
+
+
+def features(n, spread=0.6):
+    rng = np.random.default_rng(n)
+    centers = rng.standard_normal((max(1, n // 20), 24))
+    return (centers[rng.integers(len(centers), size=n)] + spread * rng.standard_normal((n, 24))).astype(np.float32)
+
+
+def in_shards(vectors, shards, folder, **options):
+    save(folder, prepare(vectors, k=K, **options))
+    prepared, before, ended = load(folder), None, None
+    own = {key: options[key] for key in ("recall", "seed") if key in options}
+    for number in range(ROUNDS + 1):
+        for shard in range(shards):
+            found = search_shard(prepared, before, shard=shard, shards=shards, number=number, k=K, **own)
+            save_found(folder / f"{shard}.npz", found)
+        before = join([load_found(folder / f"{shard}.npz") for shard in range(shards)])
+        ended = number if ended is None and before.is_enough else ended
+    return merge(prepared, before, k=K), ended
+
+
+@pytest.mark.parametrize("shards", [1, 2, 7])
+@pytest.mark.parametrize(
+    ("n", "options", "last_round"),
+    [
+        (3000, {"backend": "cells", "recall": 0.9}, range(1, 3)),
+        (3000, {"backend": "cells", "recall": 0.9999, "seed": 3}, range(3, ROUNDS + 1)),
+        (2000, {"backend": "cells", "recall": 1}, [ROUNDS]),
+        (3000, {"backend": "cells", "recall": None, "settings": {"cells": {"probes": 2}}}, [1]),
+        (600, {"backend": "auto"}, [0]),
+        (40, {"backend": "cells"}, range(2)),
+        (1, {"backend": "cells"}, [0]),
+    ],
+)
+def test_shards_find_what_one_search_finds(tmp_path, shards, n, options, last_round):
+    vectors = features(n, spread=100 if options.get("recall") == 1 else 0.6)
+    whole = knn_graph(vectors, k=K, **options)
+    merged, ended = in_shards(vectors, shards, tmp_path, **options)
+    np.testing.assert_array_equal(merged.idx, whole.idx)
+    assert merged.dist.tobytes() == whole.dist.tobytes()
+    assert merged.recall == whole.recall
+    assert ended in last_round
+
+
+def test_other_backends_cannot_search_in_shards():
+    with pytest.raises(ValueError, match="backend nmslib cannot search in shards; choose auto, cells or exact"):
+        prepare(features(50), k=K, backend="nmslib")
+
+
+def test_a_damaged_arrangement_is_named(tmp_path):
+    save(tmp_path, prepare(features(300), k=K, backend="cells"))
+    content = bytearray((tmp_path / "heads.npy").read_bytes())
+    content[-5] ^= 16
+    (tmp_path / "heads.npy").write_bytes(content)
+    with pytest.raises(ValueError, match=r"heads\.npy is damaged"):
+        load(tmp_path)
