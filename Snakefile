@@ -18,6 +18,13 @@ include: "rules/common.smk"
 include: "rules/data.smk"
 include: "rules/knn.smk"
 include: "rules/pairs.smk"
+
+
+if config["knn"]["shards"] > 1:
+
+    include: "rules/shards.smk"
+
+
 include: "rules/mediator.smk"
 include: "rules/threshold.smk"
 include: "rules/propagation.smk"

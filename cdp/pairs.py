@@ -12,7 +12,9 @@ from cdp.threads import in_ranges
 _SAMPLES = 4096  # a task
 
 
-def candidate_pairs(base: Neighbors, committee: Sequence[Neighbors | np.ndarray] = ()) -> CandidatePairs:
+def candidate_pairs(
+    base: Neighbors, committee: Sequence[Neighbors | np.ndarray] = (), *, first_samples: range | None = None
+) -> CandidatePairs:
     """All undirected pairs of the base graph, with votes, relationship and structure.
 
     Parameters
@@ -21,6 +23,8 @@ def candidate_pairs(base: Neighbors, committee: Sequence[Neighbors | np.ndarray]
         The base model's graph (see `cdp.knn_graph`).
     committee : sequence of Neighbors, or of their `idx` alone
         The members' graphs of the same samples.
+    first_samples : range, optional
+        Only the pairs whose first sample, the smaller, is among these; those of ranges that follow each other make up all.
 
     Returns
     -------
@@ -39,7 +43,8 @@ def candidate_pairs(base: Neighbors, committee: Sequence[Neighbors | np.ndarray]
     members = [_checked_idx(graph, number, len(base.idx)) for number, graph in enumerate((base, *committee))][1:]
     if len(members) > 255:
         raise ValueError(f"a committee has at most 255 members, not {len(members)}")
-    pairs, starts = _undirected_pairs(base.idx)
+    samples = first_samples or range(len(base.idx))
+    pairs, starts = _undirected_pairs(base.idx, samples.start, samples.stop)
     structure = np.empty((len(pairs), len(members) + 1), np.uint16)
     relationship = np.empty((len(pairs), len(members)), np.uint8)
     votes = np.zeros((2, len(pairs)), np.uint8)  # by direction: i -> j, j -> i
@@ -90,8 +95,10 @@ def _similarity(idx: np.ndarray, dist: np.ndarray, pairs: np.ndarray, directions
 
 
 @numba.njit(cache=True, nogil=True)
-def _undirected_pairs(idx):  # type: ignore[no-untyped-def]
+def _undirected_pairs(idx, first, last):  # type: ignore[no-untyped-def]
     """Every pair {i, j} with j in row i, once, as (smaller, larger), sorted; where the pairs of each i start.
+
+    Only those whose smaller sample is in first..last.
 
     A counting sort by the smaller sample: the larger ones come ascending from their own rows, and
     those in the smaller one's row are inserted.
@@ -100,14 +107,14 @@ def _undirected_pairs(idx):  # type: ignore[no-untyped-def]
     bounds = np.zeros(n + 1, np.int64)
     for s in range(n):
         for t in idx[s]:
-            if t >= 0 and t != s:
+            if t >= 0 and t != s and first <= min(s, t) < last:
                 bounds[min(s, t) + 1] += 1
     bounds = np.cumsum(bounds)
     ends = bounds[:-1].copy()
     larger = np.empty(bounds[n], np.int32)
     for s in range(n):
         for t in idx[s]:
-            if 0 <= t < s:
+            if first <= t < min(s, last):
                 larger[ends[t]] = s
                 ends[t] += 1
     pairs = np.empty((bounds[n], 2), np.int32)
@@ -116,7 +123,7 @@ def _undirected_pairs(idx):  # type: ignore[no-untyped-def]
     for i in range(n):
         end = ends[i]
         for j in idx[i]:
-            if j > i:
+            if j > i and first <= i < last:
                 slot = end
                 while slot > bounds[i] and larger[slot - 1] > j:
                     larger[slot] = larger[slot - 1]

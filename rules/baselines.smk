@@ -58,7 +58,7 @@ def baseline_rows(name):
                 "true_number": entry.get("n_clusters") is True,
                 "evaluation": f"{folder}/evaluation.json",
                 "knn_recalls": [str(Path(path).with_suffix(".json")) for path in shared],
-                "knn_benchmarks": [benchmark_of(path) for path in shared],
+                "knn_benchmarks": [benchmark for path in shared for benchmark in benchmarks_of_jobs(path)],
                 "cluster_benchmarks": [benchmark_of(f"{folder}/meta.txt")],
                 "published": entry.get("published"),
             }

@@ -14,6 +14,9 @@ wildcard_constraints:
     committee="[A-Za-z0-9][A-Za-z0-9_.-]*",
     k=r"\d+",
     accept=r"\d+",
+    round=r"\d+",
+    shard=r"\d+",
+    shards=r"\d+",
     inputs="(?!000)[01]{3}",
     scoring=r"vote_accept(\d+|auto)|mediator_(?!000)[01]{3}|ground_truth",
     threshold=r"-?\d+(\.\d+)?|auto",
@@ -336,6 +339,12 @@ def benchmark_of(path):
     return f"{Path(path).with_suffix('')}.benchmark.jsonl"
 
 
+def benchmarks_of_jobs(path):
+    """Benchmark files of the jobs that make a file: of its shards', if it is made in shards, and of its own."""
+    shards = files_of_shards(path) if config["knn"]["shards"] > 1 else []
+    return [benchmark_of(made) for made in (*shards, path)]
+
+
 def table_rows(name):
     """What the table needs to know of each experiment: its setting, its files, the times that count for it."""
     dataset = dataset_entry(name)
@@ -359,10 +368,16 @@ def table_rows(name):
                 "step": str(wildcards["step"]),
                 "evaluation": cluster_file(name, experiment, "evaluation.json"),
                 "knn_benchmarks": [
-                    benchmark_of(f"results/{name}/knn/{model}_k{wildcards['k']}.npz") for model in models
+                    benchmark
+                    for model in models
+                    for benchmark in benchmarks_of_jobs(f"results/{name}/knn/{model}_k{wildcards['k']}.npz")
                 ],
                 "knn_recalls": [f"results/{name}/knn/{model}_k{wildcards['k']}.json" for model in models],
-                "cluster_benchmarks": [benchmark_of(p) for p in (f"{folder}/pairs.npz", *affinity, *scores, clusters)],
+                "cluster_benchmarks": [
+                    benchmark
+                    for path in (f"{folder}/pairs.npz", *affinity, *scores, clusters)
+                    for benchmark in benchmarks_of_jobs(path)
+                ],
                 "models": len(models),
                 "published": experiment.get("published"),
                 "setting": setting_text(wildcards, experiment),

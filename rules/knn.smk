@@ -21,7 +21,7 @@ rule knn:
         mem_mb=memory(700, 6),
         gpu=gpus(config["knn"]["device"]),
     params:
-        settings=settings("knn", without=["k", *idle_backends()]),
+        settings=settings("knn", without=["k", "shards", *idle_backends()]),
         dim=lambda w: dim_of(w.dataset, w.model),
         source=source_hash("knn.py"),
     message:

@@ -58,7 +58,7 @@ def benchmarks_of(name):
         entry = dataset_entry(wildcards["dataset"])["committees"][wildcards["committee"]]
         models = (entry["base"], *entry["members"])
         made += [f"results/{wildcards['dataset']}/knn/{model}_k{wildcards['k']}.npz" for model in models]
-        paths |= {benchmark_of(path) for path in made}
+        paths |= {benchmark for path in made for benchmark in benchmarks_of_jobs(path)}
     return sorted(paths)
 
 

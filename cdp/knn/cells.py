@@ -79,10 +79,6 @@ class Found(NamedTuple):
         """Whether the search has ended."""
         return not np.isnan(self.recall)
 
-    def take(self, rows: slice) -> "Found":
-        """Some of the rows, not copied."""
-        return Found(self.scores[rows], self.found[rows], self.is_new[rows], self.worst[rows], self.recall)
-
 
 def search(
     vectors: Vectors,

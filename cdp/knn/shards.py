@@ -90,7 +90,7 @@ def search_shard(
     ----------
     prepared : Prepared
     before : Found or None
-        What the round before found, of all rows (see `join`), unless this is round 0.
+        What the round before found, of all rows (see `join`), which is not enough; None in round 0.
     shard : int
         From 0.
     shards : int
@@ -110,8 +110,6 @@ def search_shard(
     with one_blas_thread():
         if before is None:
             return look(arrangement, rows, k=k, device=device)
-        if before.is_enough:
-            return before.take(rows)
         sample = RecallSample(n_samples, k=k, device=device, seed=seed, target=recall, last=last)
         return look_around(arrangement, rows, before, number, sample, k=k, device=device)
 

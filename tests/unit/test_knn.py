@@ -618,7 +618,7 @@ def test_auto_backend_is_approximate_only_for_many_samples_without_a_gpu(monkeyp
             return Proposal(Points.of(vectors.arranged()), np.arange(n), np.tile(np.arange(n), (n, 1))), 1.0
 
         monkeypatch.setitem(knn._BACKENDS, backend, spy)
-    monkeypatch.setattr(knn, "_EXACT_UP_TO", 5)
+    monkeypatch.setattr(knn.exact, "_FEW", 5)
     monkeypatch.setattr(devices, "cuda_available", lambda: gpu)
     assert knn_graph(np.eye(n), k=2, metric=metric).recall == 1
     assert calls == [chosen]

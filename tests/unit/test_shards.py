@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cdp.knn import knn_graph
+from cdp.knn import cells, knn_graph
 from cdp.knn.cells import ROUNDS
 from cdp.knn.shards import join, load, load_found, merge, prepare, save, save_found, search_shard
 
@@ -17,16 +17,18 @@ def features(n, spread=0.6):
 
 
 def in_shards(vectors, shards, folder, **options):
+    """The graph, and the last round that was needed."""
     save(folder, prepare(vectors, k=K, **options))
-    prepared, before, ended = load(folder), None, None
+    prepared, found = load(folder), None
     own = {key: options[key] for key in ("recall", "seed") if key in options}
     for number in range(ROUNDS + 1):
         for shard in range(shards):
-            found = search_shard(prepared, before, shard=shard, shards=shards, number=number, k=K, **own)
-            save_found(folder / f"{shard}.npz", found)
-        before = join([load_found(folder / f"{shard}.npz") for shard in range(shards)])
-        ended = number if ended is None and before.is_enough else ended
-    return merge(prepared, before, k=K), ended
+            part = search_shard(prepared, found, shard=shard, shards=shards, number=number, k=K, **own)
+            save_found(folder / f"{shard}.npz", part)
+        found = join([load_found(folder / f"{shard}.npz") for shard in range(shards)])
+        if found.is_enough:
+            return merge(prepared, found, k=K), number
+    raise AssertionError("the last round is exact")
 
 
 @pytest.mark.parametrize("shards", [1, 2, 7])
@@ -35,7 +37,7 @@ def in_shards(vectors, shards, folder, **options):
     [
         (3000, {"backend": "cells", "recall": 0.9}, range(1, 3)),
         (3000, {"backend": "cells", "recall": 0.9999, "seed": 3}, range(3, ROUNDS + 1)),
-        (2000, {"backend": "cells", "recall": 1}, [ROUNDS]),
+        (2000, {"backend": "cells", "recall": 1}, range(6, ROUNDS + 1)),
         (3000, {"backend": "cells", "recall": None, "settings": {"cells": {"probes": 2}}}, [1]),
         (600, {"backend": "auto"}, [0]),
         (40, {"backend": "cells"}, range(2)),
@@ -50,6 +52,14 @@ def test_shards_find_what_one_search_finds(tmp_path, shards, n, options, last_ro
     assert merged.dist.tobytes() == whole.dist.tobytes()
     assert merged.recall == whole.recall
     assert ended in last_round
+
+
+def test_the_last_round_is_exact(tmp_path, monkeypatch):
+    monkeypatch.setattr(cells, "_WITHIN", (0.001,) * (ROUNDS - 1))
+    vectors = features(2000, spread=100)
+    merged, ended = in_shards(vectors, 3, tmp_path, backend="cells", settings={"cells": {"probes": 1}})
+    np.testing.assert_array_equal(merged.idx, knn_graph(vectors, k=K, backend="exact").idx)
+    assert (ended, merged.recall) == (ROUNDS, 1)
 
 
 def test_other_backends_cannot_search_in_shards():
