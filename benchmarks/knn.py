@@ -34,7 +34,10 @@ SEARCHES = {
 }
 FAISS = {
     "faiss HNSW32, efSearch 64": ("HNSW32", {"efSearch": 64, "efConstruction": 100}),
+    "faiss HNSW32, efSearch 192": ("HNSW32", {"efSearch": 192, "efConstruction": 100}),
     "faiss IVF PQ4fs re-ranked, 32 probes": ("IVF1024,PQ64x4fs,RFlat", {"nprobe": 32, "k_factor_rf": 8}),
+    "faiss IVF PQ4fs re-ranked, 128 probes": ("IVF1024,PQ64x4fs,RFlat", {"nprobe": 128, "k_factor_rf": 16}),
+    "faiss IVF PQ4fs re-ranked, 384 probes": ("IVF1024,PQ64x4fs,RFlat", {"nprobe": 384, "k_factor_rf": 32}),
 }
 
 
