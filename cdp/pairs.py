@@ -24,7 +24,7 @@ def candidate_pairs(
     committee : sequence of Neighbors, or of their `idx` alone
         The members' graphs of the same samples.
     first_samples : range, optional
-        Only the pairs whose first sample, the smaller, is among these; those of ranges that follow each other make up all.
+        Only the pairs whose first sample, the smaller, is among these.
 
     Returns
     -------
@@ -43,7 +43,7 @@ def candidate_pairs(
     members = [_checked_idx(graph, number, len(base.idx)) for number, graph in enumerate((base, *committee))][1:]
     if len(members) > 255:
         raise ValueError(f"a committee has at most 255 members, not {len(members)}")
-    samples = first_samples or range(len(base.idx))
+    samples = range(len(base.idx)) if first_samples is None else first_samples
     pairs, starts = _undirected_pairs(base.idx, samples.start, samples.stop)
     structure = np.empty((len(pairs), len(members) + 1), np.uint16)
     relationship = np.empty((len(pairs), len(members)), np.uint8)

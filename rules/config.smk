@@ -150,6 +150,9 @@ def validated_config(config):
     validate(merged, schema=str(Path(workflow.basedir) / "config" / "schema.yaml"))
     for name in merged["tables"]:
         require(name in merged["datasets"], "tables", name, unknown("data set", merged["datasets"]))
+    backend, shards = merged["knn"]["backend"], merged["knn"]["shards"]
+    able = backend in ("auto", "cells", "exact")
+    require(shards == 1 or able, "knn.shards", shards, f"{backend} searches in one piece; set 1, or backend: cells")
     check_step("propagation.step", merged["propagation"]["step"])
     decay = merged["soft_propagation"]["decay"]
     require(0 < decay <= 1, "soft_propagation.decay", decay, "it must be above 0 and at most 1")

@@ -127,8 +127,10 @@ def stage_benchmarks(name):
     for series, row in zip(series_names(name, threshold=True), table_rows(name)):
         stages[series] = {"kNN": row["knn_benchmarks"]}
         for path in row["cluster_benchmarks"]:
-            stage = Path(path).name.split(".")[0].split("_")[0].replace("meta", "propagation")
-            stages[series][stage] = [path]
+            folder = Path(path).parent.name
+            made = folder if folder.endswith("_shards") else Path(path).name
+            stage = made.split(".")[0].split("_")[0].replace("meta", "propagation")
+            stages[series].setdefault(stage, []).append(path)
     return stages
 
 

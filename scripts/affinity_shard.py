@@ -1,4 +1,4 @@
-"""Affinity of some candidate pairs. Reads pairs.npz and the models' features, base first; writes a part of affinity.npy."""
+"""Affinity of some candidate pairs. Reads pairs.npz and the models' features, base first; writes their affinity."""
 
 from cdp.affinities import affinity
 from cdp.features import load_features

@@ -1,4 +1,4 @@
-"""kNN graph of one model. Reads what all shards found in the last round; writes idx and dist, and the recall of the search."""
+"""kNN graph of one model. Reads what all shards found in the last round; writes idx, dist and the recall."""
 
 import json
 from pathlib import Path

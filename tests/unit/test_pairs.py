@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -47,6 +49,19 @@ def test_pairs_and_features_follow_the_definition(seed, n, widths):
     assert found.votes.tolist() == [row[2] for row in expected]
     assert found.relationship.tolist() == [row[3] for row in expected]
     assert found.structure.tolist() == [row[4] for row in expected]
+
+
+@given(SEEDS, st.integers(1, 30), st.lists(st.integers(0, 30), max_size=5))
+def test_pairs_of_ranges_of_first_samples_make_up_all(seed, n, cuts):
+    rng = np.random.default_rng(seed)
+    base, *committee = [random_graph(rng, n, k) for k in (5, 3)]
+    bounds = [0, *sorted(min(cut, n) for cut in cuts), n]
+    ranges = [range(*ends) for ends in itertools.pairwise(bounds)]
+    parts = [candidate_pairs(base, committee, first_samples=samples) for samples in ranges]
+    for samples, part in zip(ranges, parts, strict=True):
+        assert set(part.pairs[:, 0].tolist()) <= set(samples)
+    for name, whole in candidate_pairs(base, committee)._asdict().items():
+        np.testing.assert_array_equal(np.concatenate([getattr(part, name) for part in parts]), whole)
 
 
 @pytest.mark.parametrize("n", [1, 6])

@@ -285,6 +285,11 @@ def test_value_on_the_command_line(tiny):
     assert "k=16" in snakemake(tiny, "-n", "--config", 'knn={"k": 16}').stdout
 
 
+def test_backend_that_cannot_search_in_shards(tiny):
+    sentence = refusal(tiny, "-n", "--config", 'knn={"shards": 2, "backend": "nmslib"}')
+    assert sentence == "error: config: knn.shards is 2; nmslib searches in one piece; set 1, or backend: cells"
+
+
 def test_own_config_file(tiny, tmp_path):
     own = tmp_path / "own.yaml"
     own.write_text(yaml.safe_dump({"tables": ["mine"], "datasets": {"mine": {**SETTINGS, "dim": 8}}}))

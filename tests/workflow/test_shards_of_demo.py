@@ -1,0 +1,31 @@
+"""kNN graphs and pair features of the demo in shards."""
+
+from cdp.knn import cells
+from tests.workflow.helpers import copy_repository, dry_run, edit_yaml, jobs, snakemake
+
+FILES = [f"results/demo/{name}" for name in ("knn/mobilenet_k15.npz", "knn/mobilenet_k15.json")]
+FILES += [f"results/demo/single/k15/{name}" for name in ("pairs.npz", "affinity.npy")]
+ROUNDS = cells.ROUNDS + 1
+
+
+def set_knn(folder, **values):
+    edit_yaml(folder / "config/config.yaml", lambda config: config["knn"].update(values))
+
+
+def test_shards_make_the_same_bytes(repository, tmp_path):
+    set_knn(repository, backend="cells", recall=0.999)
+    whole = copy_repository(tmp_path / "whole")
+    set_knn(whole, backend="cells", recall=0.999)
+    set_knn(repository, shards=2)
+    for folder in (whole, repository):
+        snakemake(folder, "--cores", "2", *FILES)
+    for file in FILES:
+        assert (repository / file).read_bytes() == (whole / file).read_bytes(), file
+    made = {path.suffix for path in repository.glob("results/demo/**/*_shards/*") if path.name[0] != "."}
+    assert made == {".jsonl", ".log"}  # what shards hand to each other is gone
+    assert "Nothing to be done" in dry_run(repository, *FILES)[1]
+
+    set_knn(repository, recall=0.99)
+    to_do = jobs(dry_run(repository, *FILES)[1])
+    shards = {"knn_prepare": 1, "knn_round": 2 * ROUNDS, "knn_merge": 1, "pairs_shard": 2, "pairs_merge": 1}
+    assert to_do == shards | {"affinity_shard": 2, "affinity_merge": 1}
