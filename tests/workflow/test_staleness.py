@@ -26,6 +26,8 @@ FROM_TRAINING = {"train_mediator": 2} | FROM_SCORES
 FROM_PAIRS = {"pairs": 4, "affinity": 2, "vote": 4, "ground_truth": 1} | FROM_TRAINING | FROM_PROPAGATION
 FROM_KNN = {"knn": 11} | FROM_PAIRS | baselines(7)
 FROM_SEARCH = FROM_KNN | baselines(8)  # hdbscan searches too
+IN_SHARDS = {"knn_prepare": 11, "knn_round": 11 * 11 * 2, "knn_merge": 11}
+IN_SHARDS |= {"pairs_shard": 8, "pairs_merge": 4, "affinity_shard": 4, "affinity_merge": 2}
 EVERYTHING = {"check_features": 10} | FROM_KNN | baselines(12)
 COMMITTEE_ALL = FROM_PAIRS | {"pairs": 2, "vote": 2, "propagate": 4, "evaluate": 4, "soft_propagate": 4, "sweep": 3}
 COMMITTEE_SINGLE = {"pairs": 2, "vote": 2, "sweep": 1, "sweeps": 1} | ONE_EXPERIMENT
@@ -58,6 +60,10 @@ CONFIG = {
     "config.yaml knn device": (set_to("cpu"), FROM_KNN),
     "config.yaml knn recall": (set_to(0.95), FROM_KNN),
     "config.yaml knn seed": (set_to(1), FROM_KNN),
+    "config.yaml knn shards": (
+        set_to(2),
+        {rule: n for rule, n in FROM_KNN.items() if rule not in ("knn", "pairs", "affinity")} | IN_SHARDS,
+    ),
     "config.yaml knn cells cell_size": (set_to(100), FROM_KNN),
     "config.yaml knn cells probes": (set_to(4), FROM_KNN),
     "config.yaml knn faiss cells": (set_to(512), NOTHING),  # backend auto does not take it, nor nmslib
@@ -202,12 +208,14 @@ MODULES = {
     "knn/exact.py": FROM_SEARCH,
     "knn/faiss.py": FROM_SEARCH,
     "knn/nmslib.py": FROM_SEARCH,
+    "knn/ordered.py": FROM_SEARCH,
     "knn/points.py": FROM_SEARCH,
     "knn/proposal.py": FROM_SEARCH,
     "knn/quantizer.py": FROM_SEARCH,
     "knn/recall.py": FROM_SEARCH,
     "knn/refine.py": FROM_SEARCH,
     "knn/scan.py": FROM_SEARCH,
+    "knn/shards.py": NOTHING,
     "knn/vectors.py": FROM_SEARCH,
     "knn/widen.py": FROM_SEARCH,
     "labels.py": EVERYTHING,
@@ -232,6 +240,8 @@ MODULES = {
 
 SCRIPTS = {
     "affinity.py": {"affinity": 2} | FROM_TRAINING,
+    "affinity_merge.py": NOTHING,
+    "affinity_shard.py": NOTHING,
     "baseline.py": baselines(12),
     "calibration.py": NOTHING,
     "check_features.py": EVERYTHING,
@@ -249,7 +259,12 @@ SCRIPTS = {
     "ground_truth.py": {"ground_truth": 1} | ONE_EXPERIMENT,
     "job.py": NOTHING,
     "knn.py": FROM_KNN,
+    "knn_merge.py": NOTHING,
+    "knn_prepare.py": NOTHING,
+    "knn_round.py": NOTHING,
     "pairs.py": FROM_PAIRS,
+    "pairs_merge.py": NOTHING,
+    "pairs_shard.py": NOTHING,
     "propagate.py": {"propagate": 5, "evaluate": 5, "soft_propagate": 5} | TABLE,
     "quality.py": NOTHING,
     "report_page.py": NOTHING,
