@@ -8,6 +8,7 @@ import numpy as np
 from cdp.knn.best import Best
 from cdp.knn.points import Points
 from cdp.knn.scan import Cells, nearest, scan
+from cdp.threads import in_ranges
 
 _ITERATIONS = 3  # of Lloyd's algorithm
 _SAMPLES = 12  # a cell, to train on
@@ -50,16 +51,19 @@ def train(sample: np.ndarray, n_cells: int, *, generator: np.random.Generator, d
     n_cells : int, <= n
     """
     n_groups = max(1, round(n_cells**0.5))
-    few = sample[generator.permutation(len(sample))[: n_groups * _GROUP_SAMPLES]]
-    groups = Points.of(_k_means(few, n_groups, generator, device))
+    few = _some(sample, n_groups * _GROUP_SAMPLES, generator)
+    groups = Points.of(_k_means(few, few[:n_groups].copy(), device))
     group_of = _nearest_of(groups, Points.of(sample), device)
-    centroids = np.vstack(
-        [
-            _k_means(members, max(1, round(len(members) * n_cells / len(sample))), generator, "cpu")
-            for members in (sample[group_of == group] for group in range(n_groups))
-            if len(members)
-        ]
-    )
+    members = [sample[group_of == group] for group in range(n_groups)]
+    members = [vectors for vectors in members if len(vectors)]
+    first = [_some(vectors, max(1, round(len(vectors) * n_cells / len(sample))), generator) for vectors in members]
+
+    def task(start: int, stop: int) -> None:
+        for group in range(start, stop):
+            first[group] = _k_means(members[group], first[group], "cpu")
+
+    in_ranges(task, len(members), size=1)
+    centroids = np.vstack(first)
     quantizer = _grouped(groups, centroids, device)
     cell_of = quantizer.nearest_cells(sample, 1, device=device)[:, 0]
     _move_to_means(quantizer.centroids.points.vectors, sample, cell_of)
@@ -78,8 +82,13 @@ def _grouped(groups: Points, centroids: np.ndarray, device: str) -> Quantizer:
     return Quantizer(groups, Cells(Points.of(centroids[order]), starts))
 
 
-def _k_means(vectors: np.ndarray, n_clusters: int, generator: np.random.Generator, device: str) -> np.ndarray:
-    centroids, points = vectors[generator.permutation(len(vectors))[:n_clusters]], Points.of(vectors)
+def _some(vectors: np.ndarray, count: int, generator: np.random.Generator) -> np.ndarray:
+    return vectors[generator.permutation(len(vectors))[:count]]
+
+
+def _k_means(vectors: np.ndarray, centroids: np.ndarray, device: str) -> np.ndarray:
+    """Centroids after some rounds, from those at first, which are changed."""
+    points = Points.of(vectors)
     for _ in range(_ITERATIONS):
         _move_to_means(centroids, vectors, _nearest_of(Points.of(centroids), points, device))
     return centroids
@@ -90,7 +99,7 @@ def _nearest_of(centroids: Points, points: Points, device: str) -> np.ndarray:
     return nearest(points, centroids, 1, device=device, block=_BLOCK).found[:, 0]
 
 
-@numba.njit(cache=True)
+@numba.njit(nogil=True, cache=True)
 def _move_to_means(centroids, vectors, cluster):  # type: ignore[no-untyped-def]
     """Replace each centroid that has members by their mean."""
     sums = np.zeros(centroids.shape)

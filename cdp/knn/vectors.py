@@ -1,13 +1,17 @@
 """Features as a search sees them: float32, normalised where the metric asks for it, read block by block."""
 
 from collections.abc import Iterator
+from functools import partial
 
+import numba
 import numpy as np
 
 from cdp.features import normalize, row_norms
+from cdp.threads import in_ranges
 
 METRICS = ("cosine", "angular", "l2", "l1")
 _BLOCK = 65536  # rows read at a time
+_SCATTERED = 4096  # rows a task
 _ORIGIN_SAMPLES = 10_000
 _LARGEST = 1e15  # squares of larger values leave float32
 
@@ -72,8 +76,15 @@ class Vectors:
             place_of[order] = np.arange(len(self))
         arranged = np.empty(self.features.shape, np.float32)
         for place, block in self.blocks():
-            arranged[place_of[place]] = block
+            into = place_of[place]
+            in_ranges(partial(_scatter, block, into, arranged), len(block), size=_SCATTERED)
         return arranged
+
+
+@numba.njit(nogil=True, cache=True)
+def _scatter(block, into, rows, start, stop):  # type: ignore[no-untyped-def]
+    for i in range(start, stop):
+        rows[into[i]] = block[i]
 
 
 def _check_finite(features: np.ndarray) -> None:

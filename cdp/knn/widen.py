@@ -18,6 +18,7 @@ from cdp.threads import in_ranges
 
 _BLOCKS = 16  # tasks, or more, of at most so many queries:
 _LARGEST_BLOCK = 16384
+_CELLS = 256  # a task
 
 
 class Outline(NamedTuple):
@@ -40,8 +41,9 @@ class Outline(NamedTuple):
     @classmethod
     def of(cls, cells: Cells, group_starts: np.ndarray) -> "Outline":
         """The outline of cells that lie by group."""
-        heads = cells.points.heads
-        return cls(_means(heads, cells.starts), _means(heads, cells.starts[group_starts]), group_starts)
+        sums = _sums(cells.points.heads, cells.starts)
+        of_groups = _means(_sums(sums, group_starts), np.diff(cells.starts[group_starts]))
+        return cls(_means(sums, np.diff(cells.starts)), of_groups, group_starts)
 
 
 class Reach(NamedTuple):
@@ -116,12 +118,22 @@ def widen(
     return now
 
 
-def _means(heads: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    sums = np.zeros((len(starts) - 1, heads.shape[1]))
-    filled = np.flatnonzero(np.diff(starts))
-    if len(filled):
-        sums[filled] = np.add.reduceat(heads, starts[filled], axis=0)
-    means = sums / np.maximum(1, np.diff(starts))[:, None]
+def _sums(rows: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """Of the rows of each cell; float64 (n_cells, columns of `rows`)."""
+    sums = np.zeros((len(starts) - 1, rows.shape[1]))
+
+    def task(start: int, stop: int) -> None:
+        filled = start + np.flatnonzero(np.diff(starts[start : stop + 1]))
+        if len(filled):
+            sums[filled] = np.add.reduceat(rows[: starts[stop]], starts[filled], axis=0)
+
+    in_ranges(task, len(sums), size=_CELLS)
+    return sums
+
+
+def _means(sums: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """See `Outline`."""
+    means = sums / np.maximum(1, counts)[:, None]
     squares = -2 * means[:, -1] - np.einsum("ij,ij->i", means[:, :-2], means[:, :-2])
     means[:, -2] = np.sqrt(np.maximum(0, squares))
     return means.astype(np.float32)
