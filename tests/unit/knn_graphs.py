@@ -7,6 +7,7 @@ import numpy as np
 import cdp
 from cdp.features import load_features
 from cdp.knn import knn_graph
+from cdp.knn.scan import scan_torch
 from cdp.labels import read_labels
 from cdp.neighbors import Neighbors
 
@@ -58,3 +59,77 @@ def renumbered(labels):
     """Labels 0.. by first appearance; -1 stays."""
     numbers = {-1: -1}
     return [numbers.setdefault(label, len(numbers) - 1) for label in labels]
+
+
+def rows_with_ties(seed, n, kind):
+    """Rows whose normalised dot products are exact in float32, so that ties are ties."""
+    rng = np.random.default_rng(seed)
+    if kind == "one-hot":
+        return np.eye(5, dtype=np.float32)[rng.integers(5, size=n)] * rng.integers(1, 9, (n, 1)).astype(np.float32)
+    distinct = rng.choice([-1.0, 1.0], (max(1, n // 2), kind))
+    return distinct[rng.integers(len(distinct), size=n)].astype(np.float32)
+
+
+def cosines(features):
+    """Cosines of all rows, in float64, with plain loops."""
+    rows = [[float(x) for x in row] for row in features]
+    norms = [sum(x * x for x in row) ** 0.5 for row in rows]
+    return [
+        [sum(x * y for x, y in zip(a, b, strict=True)) / (na * nb) for b, nb in zip(rows, norms, strict=True)]
+        for a, na in zip(rows, norms, strict=True)
+    ]
+
+
+def oracle(features, k):
+    """DESIGN 4.1, literally: i first, then the others by falling cosine, ties by index, -1 where none are left."""
+    cosine = cosines(features)
+    n = len(cosine)
+    idx, dist = [], []
+    for i in range(n):
+        others = sorted((j for j in range(n) if j != i), key=lambda j: (-cosine[i][j], j))[: k - 1]
+        missing = k - 1 - len(others)
+        idx.append([i, *others, *[-1] * missing])
+        dist.append([0.0, *(1 - cosine[i][j] for j in others), *[float("inf")] * missing])
+    return np.array(idx), np.array(dist)
+
+
+def assert_row_contract(graph, n, k):
+    assert graph.idx.shape == graph.dist.shape == (n, k)
+    assert graph.idx.dtype == np.int32
+    assert graph.dist.dtype == np.float32
+    assert graph.idx[:, 0].tolist() == list(range(n))
+    assert np.all(graph.dist[:, 0] == 0)
+    for neighbors, distances in zip(graph.idx.tolist(), graph.dist.tolist(), strict=True):
+        found = [j for j in neighbors if j >= 0]
+        assert len(set(found)) == len(found)
+        assert neighbors == found + [-1] * (k - len(found))
+        assert [d == float("inf") for d in distances] == [j == -1 for j in neighbors]
+        assert distances == sorted(distances)
+
+
+def clustered(n, dim=16, seed=0):
+    """Samples around a few dozen centres, as embeddings lie."""
+    rng = np.random.default_rng(seed)
+    centers = rng.standard_normal((max(1, n // 40), dim))
+    return (centers[rng.integers(len(centers), size=n)] + 0.4 * rng.standard_normal((n, dim))).astype(np.float32)
+
+
+def decaying(seed, n, dim):
+    """Vectors most of whose length lies in few directions, as embeddings have it; turned at random."""
+    rng = np.random.default_rng(seed)
+    rotation = np.linalg.qr(rng.standard_normal((dim, dim)))[0]
+    return ((rng.standard_normal((n, dim)) / (1 + np.arange(dim) / 8)) @ rotation).astype(np.float32)
+
+
+def true_recall(graph, features, k):
+    """Share of the k - 1 nearest others that were found, over all samples."""
+    unit = features / np.linalg.norm(features, axis=1, keepdims=True)
+    cosine = unit @ unit.T
+    np.fill_diagonal(cosine, -2)
+    last = np.sort(cosine, axis=1)[:, -(k - 1)]
+    return np.mean([cosine[i, row[1:]] >= last[i] - 1e-6 for i, row in enumerate(graph.idx)])
+
+
+def on_cpu(queries, cells, best, lists, device):
+    """What a GPU would do."""
+    scan_torch(queries, cells, best, lists, "cpu")

@@ -1,0 +1,61 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cdp import knn
+from cdp.knn import knn_graph
+from cdp.knn import scan as scanning
+from tests.unit.knn_graphs import assert_row_contract, clustered, on_cpu, oracle, rows_with_ties, true_recall
+
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+SMALL = {"cell_size": 8, "probes": 2}
+
+
+def test_cells_do_not_depend_on_threads_and_repeat_for_a_seed():
+    features = clustered(3000)
+    graphs = [
+        knn_graph(features, k=7, backend="cells", threads=threads, seed=seed, recall=None, settings={"cells": SMALL})
+        for threads, seed in ((1, 0), (2, 0), (2, 1))
+    ]
+    np.testing.assert_array_equal(graphs[0].idx, graphs[1].idx)
+    np.testing.assert_array_equal(graphs[0].dist, graphs[1].dist)
+    assert (graphs[0].idx != graphs[2].idx).any()
+
+
+@settings(max_examples=60, deadline=None)
+@given(SEEDS, st.integers(1, 80), st.integers(2, 30), st.sampled_from(["one-hot", 4, 16]))
+def test_cells_searched_to_the_end_are_exact(seed, n, k, kind):
+    features = rows_with_ties(seed, n, kind)
+    graph = knn_graph(features, k=k, backend="cells", device="cpu", recall=1.0, settings={"cells": SMALL})
+    assert_row_contract(graph, n, k)
+    np.testing.assert_allclose(graph.dist, oracle(features, k)[1], atol=1e-6)
+
+
+def test_k_larger_than_a_cell():
+    features = clustered(2000)
+    graph = knn_graph(features, k=300, backend="cells", settings={"cells": {"cell_size": 10}})
+    assert_row_contract(graph, 2000, 300)
+    assert true_recall(graph, features, 300) >= 0.985
+
+
+def test_cells_on_torch_give_the_same_graph(monkeypatch):
+    features = clustered(1500)
+    own = {"cells": SMALL}
+    here = knn_graph(features, k=7, backend="cells", device="cpu", recall=0.9, settings=own)
+    monkeypatch.setattr(knn, "choose_device", lambda device: "torch")
+    monkeypatch.setattr(scanning, "scan_torch", on_cpu)
+    there = knn_graph(features, k=7, backend="cells", recall=0.9, settings=own)
+    assert (here.idx == there.idx).mean() > 0.999
+    np.testing.assert_allclose(here.dist, there.dist, atol=1e-3)
+
+
+@pytest.mark.parametrize("noise", [0.0, 1e-6, 1e-4])
+def test_nearly_equal_rows_are_searched_to_the_end(noise):
+    features = 1 + noise * np.random.default_rng(0).standard_normal((2000, 64))
+    graph = knn_graph(features, k=15, backend="cells", recall=1.0, device="cpu", settings={"cells": SMALL})
+    whole = knn_graph(features, k=15, backend="exact", device="cpu")
+    np.testing.assert_allclose(graph.dist, whole.dist, atol=1e-7)
+    assert graph.recall == 1

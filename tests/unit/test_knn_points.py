@@ -1,0 +1,41 @@
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cdp.knn.points import Points, principal_axes
+from tests.unit.knn_graphs import decaying
+
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+@settings(max_examples=50, deadline=None)
+@given(SEEDS, st.integers(1, 200), st.sampled_from([3, 64, 90, 300]), st.booleans(), st.sampled_from([1e-6, 1.0, 1e5]))
+def test_heads_bound_products(seed, n, dim, decays, scale):
+    rng = np.random.default_rng(seed)
+    vectors = decaying(seed, n, dim) if decays else rng.standard_normal((n, dim)).astype(np.float32)
+    vectors *= np.float32(scale)
+    axes = principal_axes(vectors)
+    points = Points.of(vectors, axes)
+    heads = points.heads.astype(np.float64)
+    np.testing.assert_allclose(heads[:, -1], -(vectors.astype(float) ** 2).sum(axis=1) / 2, rtol=1e-5)
+    true = vectors.astype(np.float64) @ vectors.T.astype(np.float64)
+    bounds = heads[:, :-1] @ heads[:, :-1].T
+    assert np.all(bounds >= true - 1e-7 * np.abs(true))
+    necks = points.necks.astype(np.float64)
+    closer = bounds - np.outer(heads[:, -2], heads[:, -2]) + necks @ necks.T
+    assert np.all(closer >= true - 1e-7 * np.abs(true))
+    if axes is not None:
+        assert np.all(closer <= bounds + 1e-5 * np.abs(bounds).max())
+        assert 2 * axes.heads.shape[1] <= dim
+        directions = np.hstack(axes)
+        np.testing.assert_allclose(directions.T @ directions, np.eye(directions.shape[1]), atol=1e-4)
+
+
+def test_axes_are_the_principal_ones():
+    vectors = decaying(0, 2000, 600)
+    axes = principal_axes(vectors)
+    assert axes.heads.shape[1] in (30, 62)
+    for directions in (axes.heads, np.hstack(axes)):
+        best = np.linalg.svd(vectors.astype(np.float64))[2][: directions.shape[1]]
+        assert (vectors @ directions).var() >= 0.999 * (vectors @ best.T).var()
+    assert principal_axes(np.random.default_rng(0).standard_normal((2000, 600)).astype(np.float32)) is None

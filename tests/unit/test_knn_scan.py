@@ -1,0 +1,80 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cdp.features import normalize
+from cdp.knn import scan as scanning
+from cdp.knn.best import Best
+from cdp.knn.points import Points
+from cdp.knn.scan import Cells, scan
+from tests.unit.knn_graphs import decaying, on_cpu
+
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+def scan_by_hand(queries, vectors, cell_of, probes, width):
+    """For each query the vectors of its cells by falling score, ties by position."""
+    rows = []
+    for query, mine in zip(queries.astype(float), probes.tolist(), strict=True):
+        seen = [j for j, cell in enumerate(cell_of) if cell in mine]
+        score = {j: query @ vectors[j] - vectors[j] @ vectors[j] / 2 for j in seen}
+        rows.append((sorted(seen, key=lambda j: (-score[j], j)) + [-1] * width)[:width])
+    return np.array(rows)
+
+
+def distances(query, vectors, found):
+    """Squared distances of what was found, None where nothing was."""
+    return [float(((query - vectors[j]) ** 2).sum()) if j >= 0 else None for j in found]
+
+
+def test_scan_by_heads_loses_nothing():
+    vectors = normalize(decaying(1, 700, 100))
+    whole, by_heads = Best.none(700, 20), Best.none(700, 20)
+    scan(Points.of(vectors), Cells.one(Points.of(vectors)), whole)
+    points = Points.along_own_axes(vectors)
+    assert points.heads.shape[1] < 60
+    scan(points, Cells.one(points), by_heads)
+    np.testing.assert_array_equal(by_heads.found, whole.found)
+
+
+@pytest.mark.parametrize("device", ["cpu", "torch on the cpu"])
+@settings(max_examples=200)
+@given(SEEDS, st.integers(1, 40), st.integers(1, 12), st.integers(1, 12), st.integers(1, 9), st.integers(1, 60))
+def test_scan_compares_with_the_probed_cells_only(device, seed, n, width, n_cells, rows, columns):
+    rng = np.random.default_rng(seed)
+    vectors = rng.integers(-3, 4, (n, 3)).astype(np.float32)  # products are exact, so ties are ties
+    queries = Points.of(rng.integers(-3, 4, (7, 3)).astype(np.float32))
+    cell_of = np.sort(rng.integers(n_cells, size=n))
+    cells = Cells(Points.of(vectors), np.searchsorted(cell_of, np.arange(n_cells + 1)))
+    probes = np.array([rng.permutation(n_cells) for _ in range(7)], np.int32)[:, : int(rng.integers(1, n_cells + 1))]
+    probes[rng.random(probes.shape) < 0.2] = -1
+    best = Best.none(7, width)
+    if device == "cpu":
+        scan(queries, cells, best, probes=probes, block=rows)
+    else:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(scanning, "_GPU_ROWS", rows)
+            patch.setattr(scanning, "_GPU_COLUMNS", columns)
+            patch.setattr(scanning, "scan_torch", on_cpu)
+            scan(queries, cells, best, probes=probes, device="torch")
+    expected = scan_by_hand(queries.vectors, vectors, cell_of, probes, width)
+    assert [distances(queries.vectors[q], vectors, found) for q, found in enumerate(best.found)] == [
+        distances(queries.vectors[q], vectors, found) for q, found in enumerate(expected)
+    ]  # which of equals are found depends on the order of the cells
+    for q, found in enumerate(best.found):
+        assert set(cell_of[found[found >= 0]]) <= set(probes[q])
+        assert len(set(found[found >= 0])) == np.count_nonzero(found >= 0)
+
+
+def test_scan_on_torch_agrees_over_several_tiles(monkeypatch):
+    monkeypatch.setattr(scanning, "_GPU_ROWS", 64)
+    monkeypatch.setattr(scanning, "_GPU_COLUMNS", 100)
+    monkeypatch.setattr(scanning, "scan_torch", on_cpu)
+    points = Points.of(normalize(np.random.default_rng(0).standard_normal((500, 32))))
+    here, there = Best.none(500, 20), Best.none(500, 20)
+    scan(points, Cells.one(points), here)
+    for _ in range(2):  # what is known is not found again
+        scan(points, Cells.one(points), there, device="torch")
+    np.testing.assert_array_equal(here.found, there.found)
+    np.testing.assert_allclose(here.scores, there.scores, atol=1e-6)
