@@ -40,7 +40,7 @@ def figures(folder):
 
 
 def test_killed_at_twenty_moments(finished, repository):
-    """At some moments and in every stage: what has its name then, and in the end all, is what an undisturbed run makes."""
+    """At some moments and in every stage: what has its name by then is what an undisturbed run makes."""
     whole, generator, ends = made(finished), np.random.default_rng(20), []
     for stage, target in [("", "tables")] * 6 + list(STAGES.items()):
         (repository / target).unlink(missing_ok=True)
