@@ -67,9 +67,9 @@ def read_clusters_csv(path: str | os.PathLike[str]) -> tuple[list[str], np.ndarr
             if next(reader, None) != _HEADER:
                 raise ValueError(f"its header is not {','.join(_HEADER)}")
             rows = [(name, int(cluster)) for name, cluster, _, _ in reader]
-    except (ValueError, csv.Error) as error:
+        return [name for name, _ in rows], np.array([cluster for _, cluster in rows], np.int64)
+    except (ValueError, OverflowError, csv.Error) as error:
         raise ValueError(f"{path} is no clusters.csv ({error}); have it made anew by snakemake") from error
-    return [name for name, _ in rows], np.array([cluster for _, cluster in rows], np.int64)
 
 
 def write_clusters_jsonl(

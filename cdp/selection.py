@@ -1,13 +1,11 @@
 """Which scored pairs are kept: those whose score is above the threshold."""
 
-import json
 import os
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
-from cdp.files import whole
+from cdp.files import read_json
 
 
 def above(scores: np.ndarray, threshold: float) -> np.ndarray:
@@ -52,5 +50,4 @@ def threshold_of(written: str, choice: Sequence[str | os.PathLike[str]] = ()) ->
     if written != "auto":
         return float(written)
     (path,) = choice
-    with whole(path):
-        return float(json.loads(Path(path).read_text(encoding="utf-8"))["threshold"])
+    return float(read_json(path)["threshold"])

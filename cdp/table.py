@@ -43,7 +43,7 @@ def table_row(experiment: Mapping[str, Any]) -> dict[str, Any]:
     """
     setting = {key: experiment[key] for key in ("strategy", "models", "setting", "max_size", "step")}
     if experiment.get("choice"):
-        choice = json.loads(Path(experiment["choice"]).read_text(encoding="utf-8"))
+        choice = read_json(experiment["choice"])
         marked = _AUTO if choice["labeled"] else _NO_LABELS
         setting["setting"] = (
             setting["setting"]

@@ -94,13 +94,16 @@ def check_writable(folder):
 
 
 def mend_after_power_loss():
-    """Of what others write, the latest is empty then: Snakemake's records, numba's compiled code.
+    """Of what others write, the latest is empty or cut off then: Snakemake's records, numba's compiled code.
 
-    What has no record of how it was made is made anew, else no edit would be seen; numba fails on files without content.
+    What has no whole record of how it was made is made anew, else no edit would be seen; numba fails on files without
+    content. A cluster's jobs leave this to the run that sent them, which may be writing records.
     """
+    if not workflow.is_main_process:
+        return
     records = Path(".snakemake/metadata")
     for record in records.rglob("*"):
-        if record.is_file() and record.stat().st_size == 0:
+        if record.is_file() and not record.read_bytes().endswith(b"}"):
             mark = Path(".snakemake/incomplete", record.relative_to(records))
             mark.parent.mkdir(parents=True, exist_ok=True)
             mark.touch()

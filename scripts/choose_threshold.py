@@ -2,10 +2,9 @@
 
 import json
 import logging
-from pathlib import Path
 
 from cdp.crowding import crowd
-from cdp.files import load_array, load_arrays, write_csv, write_text
+from cdp.files import load_array, load_arrays, read_json, write_csv, write_text
 from cdp.labels import read_labels
 from cdp.threshold_choice import TRIED, choose, stability
 from cdp.threshold_sweep import spread_thresholds, sweep
@@ -19,7 +18,7 @@ def main(snakemake):
     limits = {"max_size": int(wildcards.max_size), "step": float(wildcards.step), "max_iter": settings["max_iter"]}
     if snakemake.input.labels:
         labels = read_labels(snakemake.input.labels[0], n_samples=n_samples)
-        target = json.loads(Path(snakemake.input.target).read_text(encoding="utf-8"))["samples"]
+        target = read_json(snakemake.input.target)["samples"]
         crowding = settings["folds"] * target / n_samples
     rows = []
     for accept, path in zip(snakemake.params.accepts, snakemake.input.scores, strict=True):

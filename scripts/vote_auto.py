@@ -1,17 +1,14 @@
 """Score candidate pairs by vote, with the chosen number. Reads pairs.npz, threshold.json; writes one score a pair."""
 
-import json
-from pathlib import Path
-
 from cdp.candidates import CandidatePairs
-from cdp.files import load_arrays, save_array
+from cdp.files import load_arrays, read_json, save_array
 from cdp.voting import vote_scores
 from scripts.job import run
 
 
 def main(snakemake):
     candidates = CandidatePairs(*load_arrays(snakemake.input.pairs, *CandidatePairs._fields))
-    accept = json.loads(Path(snakemake.input.choice).read_text(encoding="utf-8"))["accept"]
+    accept = read_json(snakemake.input.choice)["accept"]
     save_array(snakemake.output[0], vote_scores(candidates, accept=accept))
 
 

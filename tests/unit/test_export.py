@@ -120,7 +120,10 @@ def test_a_list_of_another_length_is_refused(tmp_path):
         sample_names(tmp_path / "list.txt", 3)
 
 
-@pytest.mark.parametrize("content", ["", "a,b\n", "sample,cluster,size,confidence\r\nx,one,1,0\r\n", "\xff"])
+@pytest.mark.parametrize(
+    "content",
+    ["", "a,b\n", *(f"sample,cluster,size,confidence\r\nx,{cluster},1,0\r\n" for cluster in ("one", "9" * 30)), "\xff"],
+)
 def test_another_csv_is_refused(tmp_path, content):
     (tmp_path / "clusters.csv").write_bytes(content.encode("latin-1"))
     with pytest.raises(ValueError, match="clusters.csv is no clusters.csv"):

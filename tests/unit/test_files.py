@@ -192,6 +192,7 @@ def flipped(path, bit):
         (lambda path: save_array(path, np.float32([[0.25]])), load_array),
         (lambda path: write_text(path, "3\n-1\n3\n"), read_labels),
         (lambda path: write_text(path, '{"recall": 0.9912}\n'), read_json),
+        (lambda path: write_csv(path, [{"recall": 0.9912}]), read_csv),
     ],
 )
 def test_every_flipped_bit_is_found(tmp_path, write, read):

@@ -16,9 +16,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
+from cdp.contact_sheets import _picture
 from cdp.dataset import check_features
+from cdp.export import read_clusters_csv
 from cdp.files import load_array, load_arrays, read_json
+from cdp.images import ImageFolder, open_images
 from cdp.labels import read_labels, read_lines
 from cdp.mediator import Mediator
 from tests.workflow.helpers import ROOT
@@ -54,6 +58,33 @@ def pt(state):
     return buffer.getvalue()
 
 
+def picture(kind):
+    buffer = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (9, 7, 3), np.uint8)).save(buffer, kind)
+    return buffer.getvalue()
+
+
+def pictures(compression):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", compression) as archive:
+        for name in ("a.png", "of ü/b.png"):
+            archive.writestr(name, picture("PNG"))
+    return buffer.getvalue()
+
+
+def read_archive(path):
+    """As contact sheets and exports do."""
+    with open_images(path) as images:
+        for name in ("a", "of ü/b.png"):
+            if (found := images.find(name)) is not None:
+                images.read(found)
+
+
+def read_picture(path):
+    if _picture(path.name, ImageFolder(path.parent)) is None:
+        raise ValueError(f"{path.name} is shown as a blank")
+
+
 def mediator_state(n_inputs=4):
     mediator = Mediator(n_inputs)
     network = mediator.network.state_dict()
@@ -65,6 +96,13 @@ IDX, DIST = np.arange(12, dtype=np.int32).reshape(4, 3), np.ones((4, 3), np.floa
 KINDS = {  # name of the file: how it is read, sound contents, how many malformed ones
     "list.txt": (read_lines, [b"one.jpg\nzwei \xc3\xa4.jpg\n", "ümläut\r\n\n漢字".encode()], 1500),
     "meta.txt": (read_labels, [b"0\n1\n-1\n25\n", b" 7 \r\n+8\r\n" * 9, b"9223372036854775807\n"], 2500),
+    "clusters.csv": (
+        read_clusters_csv,
+        [b'sample,cluster,size,confidence\na,0,1,0.9000\n"b,""\xc3\xa4",-1,1,0.0000\n'],
+        800,
+    ),
+    "images.zip": (read_archive, [pictures(zipfile.ZIP_STORED), pictures(zipfile.ZIP_DEFLATED)], 1500),
+    "p.png": (read_picture, [picture(kind) for kind in ("PNG", "JPEG", "WEBP", "GIF", "BMP")], 1500),
     "a.bin": (lambda path: check_features(path, dim=8), [FEATURES.tobytes()], 800),
     "a.npy": (check_features, [npy(FEATURES), npy(FEATURES.astype(">f8")), npy(FEATURES.astype("f2").T)], 2000),
     "x.npy": (load_array, [npy(IDX), npy(DIST[0]), npy(np.float32(1)), npy(np.empty((0, 3)))], 1500),
@@ -169,7 +207,7 @@ def test_damaged_files(name, tmp_path):
     _, sound, number = KINDS[name]
     others = [content for _, contents, _ in KINDS.values() for content in contents]
     contents = [mutated(sound[i % len(sound)], generator) for i in range(number - 50)]
-    contents += [generator.bytes(i) for i in range(50 - len(others))] + others
+    contents += [generator.bytes(i) for i in range(50)] + others
     check(tmp_path, name, contents, least=number // 20)
 
 

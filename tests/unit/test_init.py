@@ -43,6 +43,7 @@ def test_what_is_written_and_said(root):
             {"strategy": "vote", "committee": "all", "accept": 1, "threshold": "0.55"},
         ],
     }
+    assert os.listdir(root / "config/datasets") == ["mydata.yaml"]
     folder = root / "data/unlabeled/mydata"
     for place, file in [("features/a.npy",) * 2, ("features/b.bin",) * 2, ("list.txt",) * 2, ("meta.txt",) * 2]:
         assert os.readlink(folder / place) == str(root.parent / "files" / file.removeprefix("features/"))

@@ -6,13 +6,19 @@ import shutil
 import pytest
 from filelock import FileLock
 
-from tests.workflow.helpers import copy_repository, edit_yaml, snakemake
+from tests.workflow.helpers import DEMO, copy_repository, edit_yaml, snakemake
 
 
 @pytest.fixture
 def repository(tmp_path):
-    """A fresh copy of the repository, without results."""
-    return copy_repository(tmp_path / "repository")
+    """A fresh copy of the repository with the demo's data, without results."""
+    return copy_repository(tmp_path / "repository", data=DEMO)
+
+
+@pytest.fixture
+def code(tmp_path):
+    """A fresh copy of the repository without any data."""
+    return copy_repository(tmp_path / "code")
 
 
 @pytest.fixture(scope="session")
@@ -25,7 +31,7 @@ def finished(tmp_path_factory):
     with FileLock(f"{folder}.lock"):
         if not (folder / "finished").exists():
             shutil.rmtree(folder, ignore_errors=True)
-            copy_repository(folder)
+            copy_repository(folder, data=DEMO)
             edit_yaml(folder / "config/config.yaml", lambda config: config["soft_propagation"].update(enabled=True))
             snakemake(folder, "tables", "sweeps", "results/demo/cdp.md")
             (folder / "finished").touch()

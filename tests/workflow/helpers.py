@@ -13,7 +13,7 @@ from snakemake.cli import main as snakemake_main
 
 ROOT = Path(__file__).parents[2]
 DEMO = ("data/labeled/demo_labeled", "data/unlabeled/demo")  # of what else lies in data/, nobody wants a copy a test
-PARTS = ("Snakefile", "captions", "rules", "scripts", "cdp", "config", "profiles", *DEMO)
+CODE = ("Snakefile", "captions", "rules", "scripts", "cdp", "config", "profiles")
 
 
 def snakemake(folder, *arguments, check=True, **options):
@@ -25,6 +25,31 @@ def snakemake(folder, *arguments, check=True, **options):
     )
     assert not check or done.returncode == 0, done.stdout
     return done
+
+
+def start(folder, *targets):
+    """Start Snakemake in a copy of the repository, as a group of processes that can be killed together."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "snakemake", *targets],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(folder), "PYTHONUNBUFFERED": "1"},
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+
+
+def wait_for(run, words):
+    """Read what a run prints until it says of a job that it has begun."""
+    assert any(line.startswith("Job ") and words in line for line in run.stdout), f"no job {words!r} was announced"
+
+
+def made(folder):
+    """The bytes of all stage files by path; tables hold times, and pictures of a run are no results."""
+    kinds = re.compile(r"(\.npz|\.npy|\.pt|(?<!provenance)\.json|meta\.txt|sweep\.csv)$")
+    files = [path for path in (folder / "results").rglob("[!.]*") if kinds.search(str(path))]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
 def dry_run(folder, *arguments):
@@ -64,9 +89,10 @@ def jobs(output):
     return {line.split()[0]: int(line.split()[1]) for line in table[1].splitlines()}
 
 
-def copy_repository(folder):
+def copy_repository(folder, *, data=()):
+    """A copy of the code, compiled where it is, and of these folders of data."""
     folder.mkdir(parents=True)
-    for part in PARTS:
+    for part in (*CODE, *data):
         source = ROOT / part
         if source.is_dir():
             shutil.copytree(source, folder / part)

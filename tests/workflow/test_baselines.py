@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import yaml
 
-from tests.workflow.helpers import edit_yaml, jobs, snakemake
+from tests.workflow.helpers import dry_run, edit_yaml, jobs, snakemake
 from tests.workflow.test_bad_input import refusal
 
 BASELINES = {
@@ -25,13 +25,13 @@ BASELINES = {
     "infomap": {"threshold": 0.5},
     "leiden": {"threshold": 0.5, "resolution": 0.1},
 }
-NUMBER = len(BASELINES)
+AGAIN = {"baseline": 1, "evaluate_baseline": 1, "provenance": 1, "table": 1, "tables": 1}
 
 
 @pytest.fixture
-def tiny(repository):
+def tiny(code):
     """60 samples in 6 tight groups, each far from the others; no experiments but one."""
-    folder = repository / "data/unlabeled/tiny"
+    folder = code / "data/unlabeled/tiny"
     (folder / "features").mkdir(parents=True)
     generator = np.random.default_rng(0)
     groups = np.repeat(np.arange(6), 10)
@@ -45,9 +45,9 @@ def tiny(repository):
         "experiments": [{"strategy": "vote", "committee": "single", "threshold": "0.5"}],
         "baselines": BASELINES,
     }
-    (repository / "config/datasets/tiny.yaml").write_text(yaml.safe_dump(entry, sort_keys=False))
-    edit_yaml(repository / "config/config.yaml", lambda config: config.update(tables=["tiny"]))
-    return repository
+    (code / "config/datasets/tiny.yaml").write_text(yaml.safe_dump(entry, sort_keys=False))
+    edit_yaml(code / "config/config.yaml", lambda config: config.update(tables=["tiny"]))
+    return code
 
 
 def outcomes(folder):
@@ -83,29 +83,17 @@ def test_every_method_has_its_row_and_is_run_again_when_its_own_setting_changes(
         assert int(row["clusters"]) == 6, name
         if name != "vote":
             assert (tiny / f"results/tiny/baselines/{name.removesuffix(' *')}/meta.txt").read_text() == expected, name
-    assert jobs(snakemake(tiny, "-n").stdout) == {}
+    assert jobs(dry_run(tiny)[1]) == {}
 
     def change(config):
         config["baselines"]["dbscan"]["eps"] = 0.5
 
     edit_yaml(tiny / "config/datasets/tiny.yaml", change)
-    assert jobs(snakemake(tiny, "-n").stdout) == {
-        "baseline": 1,
-        "evaluate_baseline": 1,
-        "provenance": 1,
-        "table": 1,
-        "tables": 1,
-    }
+    assert jobs(dry_run(tiny)[1]) == AGAIN
     snakemake(tiny)
     with open(tiny / "cdp/baselines/dbscan.py", "a") as file:
         file.write("\n\nCHANGED = 1\n")
-    assert jobs(snakemake(tiny, "-n").stdout) == {
-        "baseline": 1,
-        "evaluate_baseline": 1,
-        "provenance": 1,
-        "table": 1,
-        "tables": 1,
-    }
+    assert jobs(dry_run(tiny)[1]) == AGAIN
 
 
 def test_baselines_that_fail_have_rows_that_say_so_and_are_not_tried_again(tiny):
@@ -137,7 +125,7 @@ def test_baselines_that_fail_have_rows_that_say_so_and_are_not_tried_again(tiny)
         assert outcome == "done" or f": {outcome} " in text
     assert rows(tiny)["leiden"]["kept_f"] == "n/a"
     assert (tiny / "results/tiny/baselines/leiden/meta.txt").read_text() == ""
-    assert jobs(snakemake(tiny, "-n").stdout) == {}
+    assert jobs(dry_run(tiny)[1]) == {}
 
 
 @pytest.mark.parametrize(
@@ -159,17 +147,16 @@ def test_baselines_that_fail_have_rows_that_say_so_and_are_not_tried_again(tiny)
 )
 def test_mistakes(tiny, baselines, words):
     edit_yaml(tiny / "config/datasets/tiny.yaml", lambda config: config.update(baselines=baselines))
-    sentence = refusal(tiny)
+    sentence = refusal(tiny, "-n")
     assert all(word in sentence for word in words), sentence
-    assert not (tiny / "results/tiny").exists()
 
 
 def test_true_number_needs_labels(tiny):
     (tiny / "data/unlabeled/tiny/meta.txt").unlink()
-    sentence = refusal(tiny)
+    sentence = refusal(tiny, "-n")
     assert "data/unlabeled/tiny/meta.txt is missing" in sentence
     assert "n_clusters true" in sentence
 
 
 def test_unknown_baseline_is_refused(tiny):
-    assert "no baseline 'other'; it has: kmeans" in refusal(tiny, "results/tiny/baselines/other/meta.txt")
+    assert "no baseline 'other'; it has: kmeans" in refusal(tiny, "-n", "results/tiny/baselines/other/meta.txt")

@@ -11,6 +11,8 @@ import pytest
 
 from tests.workflow.helpers import DEMO, dry_run, edit_yaml, jobs, snakemake
 
+pytestmark = pytest.mark.xdist_group("exports")  # made once
+
 RESULT = "results/demo/all/k15_mediator_111_th0.9862/sz600_step0.05"
 TARGETS = [f"{RESULT}/clusters.csv", f"{RESULT}/training_list.txt"]
 

@@ -3,7 +3,6 @@
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -13,17 +12,22 @@ import numpy as np
 import pytest
 import yaml
 
-from tests.workflow.helpers import copy_repository, dry_run, edit_yaml, jobs, snakemake
+from tests.workflow.helpers import copy_repository, dry_run, edit_yaml, jobs, made, snakemake, start, wait_for
+
+pytestmark = pytest.mark.xdist_group("faults")  # made once
 
 EXPERIMENT = {"strategy": "vote", "committee": "all", "accept": 1, "threshold": "0.7"}
+AUTO = EXPERIMENT | {"threshold": "auto"}
 SETTINGS = {
     "models": ["a", "b", "c"],
     "committees": {"all": {"base": "a", "members": ["b", "c"]}},
-    "experiments": [EXPERIMENT],
+    "experiments": [EXPERIMENT, AUTO],
     "baselines": {"knn_dbscan": {"eps": 0.7, "min_samples": 2}},
 }
+TABLE = {"provenance": 1, "table": 1, "tables": 1}
 RESULTS = "results/small"
-CLUSTERS = f"{RESULTS}/all/k15_vote_accept1_th0.7/sz600_step0.05"
+CLUSTERS = "all/k15_vote_accept1_th0.7/sz600_step0.05"
+CHOSEN = "all/k15_vote_accept1_thauto/sz600_step0.05"
 
 
 def draw(folder, model, seed):
@@ -37,7 +41,6 @@ def draw(folder, model, seed):
 def done(tmp_path_factory):
     """A project with the table of a small data set, not to be changed."""
     folder = copy_repository(tmp_path_factory.mktemp("faults") / "done")
-    shutil.rmtree(folder / "data")
     (folder / "data/unlabeled/small/features").mkdir(parents=True)
     for seed, model in enumerate("abc"):
         draw(folder, model, seed)
@@ -59,58 +62,11 @@ def finished_small(done, tmp_path):
     return shutil.copytree(done, tmp_path / "finished")
 
 
-def made(folder):
-    """The bytes of all stage files; tables hold times, and pictures of a run are no results."""
-    kinds = re.compile(r"(\.npz|\.npy|\.pt|meta\.txt|features/.*\.json|knn/.*\.json|evaluation\.json)$")
-    files = [
-        path for path in (folder / "results").rglob("[!.]*") if kinds.search(str(path)) and "benchmark" not in path.name
-    ]
-    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
-
-
 def sentence(output):
     found = {line for line in output.splitlines() if line.startswith("error: ")}
     assert "Traceback" not in output, output
     assert len(found) == 1, output
     return found.pop()
-
-
-def start(folder, *targets):
-    return subprocess.Popen(
-        [sys.executable, "-m", "snakemake", *targets],
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(folder), "PYTHONUNBUFFERED": "1"},
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )
-
-
-def wait_for(run, words):
-    """Read what a run prints until it says this."""
-    assert any(words in line for line in run.stdout)
-
-
-def test_killed_at_twenty_moments(finished, repository):
-    """Whatever has its name at such a moment is already what an undisturbed run makes."""
-    target, whole = "results/demo/cdp.md", made(finished)
-    generator = np.random.default_rng(20)
-    for _ in range(20):
-        run = start(repository, target)
-        try:
-            run.communicate(timeout=generator.uniform(0.5, 4))
-        except subprocess.TimeoutExpired:
-            os.killpg(run.pid, signal.SIGKILL)
-            run.communicate()
-        files = made(repository)
-        assert files == {path: whole[path] for path in files}
-        assert dry_run(repository, "--unlock")[0]
-    snakemake(repository, target)
-    files = made(repository)
-    assert files == {path: whole[path] for path in files}
-    assert len(list(repository.glob("results/demo/*/*/*/meta.txt"))) == 5
-    assert not list((repository / "results").rglob(".*.tmp"))
 
 
 def in_own_mounts(folder, script):
@@ -149,31 +105,56 @@ def test_read_only_file_system(done, finished_small):
     assert made(finished_small) == made(done)
 
 
-@pytest.mark.parametrize(
-    ("file", "user"),
-    [
-        ("features/a.json", "provenance.json"),
-        ("knn/b_k15.npz", "all/k15/pairs.npz"),
-        ("knn/c_k15.json", "table.md"),
-        ("all/k15/pairs.npz", "all/k15/scores_vote_accept1.npy"),
-        ("all/k15/scores_vote_accept1.npy", f"{CLUSTERS}/meta.txt".removeprefix(f"{RESULTS}/")),
-        (f"{CLUSTERS}/meta.txt".removeprefix(f"{RESULTS}/"), f"{CLUSTERS}/evaluation.json".removeprefix(f"{RESULTS}/")),
-        (f"{CLUSTERS}/evaluation.json".removeprefix(f"{RESULTS}/"), "table.md"),
-        ("baselines/knn_dbscan/outcome.json", "baselines/knn_dbscan/evaluation.json"),
-    ],
-)
-def test_flipped_bit(file, user, finished_small):
-    """As a failing disk does it: size and date stay the same."""
-    path, result = finished_small / RESULTS / file, finished_small / RESULTS / user
+def damage(path, kind):
+    """As a failing disk does it, which leaves the date as it is; a flipped bit the size as well."""
     content, status = bytearray(path.read_bytes()), path.stat()
-    content[len(content) // 3] ^= 4
+    if kind == "bit":
+        content[len(content) // 3] ^= 4
+    else:
+        del content[len(content) // 2 :]
     path.write_bytes(content)
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+@pytest.mark.parametrize(
+    ("file", "kind", "user"),
+    [
+        ("features/a.json", "bit", "provenance.json"),
+        ("knn/b_k15.npz", "bit", "all/k15/pairs.npz"),
+        ("knn/c_k15.json", "bit", "table.md"),
+        ("all/k15/pairs.npz", "cut", "all/k15/scores_vote_accept1.npy"),
+        ("all/k15/scores_vote_accept1.npy", "bit", f"{CLUSTERS}/meta.txt"),
+        ("all/k15/scores_vote_accept1.npy", "cut", f"{CHOSEN}/threshold.json"),
+        (f"{CLUSTERS}/meta.txt", "cut", f"{CLUSTERS}/evaluation.json"),
+        (f"{CLUSTERS}/evaluation.json", "bit", "table.md"),
+        (f"{CHOSEN}/threshold.json", "bit", f"{CHOSEN}/meta.txt"),
+        (f"{CHOSEN}/threshold.json", "bit", "table.md"),
+        ("baselines/knn_dbscan/outcome.json", "cut", "baselines/knn_dbscan/evaluation.json"),
+    ],
+)
+def test_damaged_file(file, kind, user, finished_small):
+    path, result = finished_small / RESULTS / file, finished_small / RESULTS / user
+    damage(path, kind)
     result.unlink()
     broken = snakemake(finished_small, f"{RESULTS}/{user}", check=False)
     assert broken.returncode == 1
     assert sentence(broken.stdout).startswith(f"error: {RESULTS}/{file} is damaged (")
     assert not result.exists()
+
+
+def test_damaged_graph_of_pairs_and_a_baseline(done, finished_small):
+    """What could not be computed for it is, once the graph was made anew."""
+    results = finished_small / RESULTS
+    graph, baseline = results / "knn/a_k15.npz", results / "baselines/knn_dbscan/outcome.json"
+    damage(graph, "cut")
+    for path in (baseline, results / "all/k15/pairs.npz"):
+        path.unlink()
+    broken = snakemake(finished_small, "--keep-going", check=False)
+    assert sentence(broken.stdout).startswith(f"error: {RESULTS}/knn/a_k15.npz is damaged (")
+    assert "a_k15.npz is damaged" in baseline.read_text()
+    graph.unlink()
+    snakemake(finished_small)
+    assert made(finished_small) == made(done)
 
 
 def test_two_runs_at_once(done, fresh):
@@ -221,18 +202,21 @@ def test_replaced_by_files_of_an_older_date(finished_small):
     labels.write_text("".join(f"{i // 10}\n" for i in range(2000)))
     os.utime(labels, (labels.stat().st_mtime - 86400,) * 2)
     planned = jobs(dry_run(finished_small)[1])
-    assert planned["evaluate"] == planned["evaluate_baseline"] == 1
+    assert (planned["evaluate"], planned["evaluate_baseline"]) == (2, 1)
 
 
 def test_power_loss(done, finished_small):
-    """What is written without being forced to the disk is empty then: records, compiled code, times, checksums."""
+    """What is written without being forced to the disk is empty or cut then: records, code, times, checksums."""
     records = [
         finished_small / ".snakemake/metadata" / urlsafe_b64encode(name.encode()).decode() for name in made(done)
     ]
     assert dry_run(finished_small)[1].count("Nothing to be done")
     compiled = list(finished_small.rglob("cdp/**/features.*.nb[ci]"))
     assert len(compiled) > 1
-    for path in [*records, *compiled, *finished_small.rglob("*.crc32"), *finished_small.rglob("*.benchmark.jsonl")]:
+    for path in records[1::2]:
+        path.write_bytes(path.read_bytes()[:200])
+    unforced = [*finished_small.rglob("*.crc32"), *finished_small.rglob("*.benchmark.jsonl")]
+    for path in [*records[::2], *compiled, *unforced]:
         path.write_bytes(b"")
     planned = jobs(dry_run(finished_small)[1])
     assert planned["check_features"] == planned["knn"] == 3
@@ -249,7 +233,7 @@ def test_config_edited_while_running(done, fresh):
     run.communicate()
     assert run.returncode == 0
     assert made(fresh) == made(done)
-    assert jobs(dry_run(fresh)[1]) == {"propagate": 1, "evaluate": 1, "provenance": 1, "table": 1, "tables": 1}
+    assert jobs(dry_run(fresh)[1]) == {"choose_threshold": 1, "propagate": 2, "evaluate": 2} | TABLE
 
 
 def test_input_that_changes_while_it_is_read(tmp_path):

@@ -19,6 +19,8 @@ from sklearn.metrics.cluster import pair_confusion_matrix
 from tests.unit.pages import check_page
 from tests.workflow.helpers import ROOT, dry_run, edit_yaml, jobs, snakemake
 
+pytestmark = pytest.mark.xdist_group("report")  # made once
+
 PAGE = "results/demo/report/index.html"
 FIGURES = {
     "precision_recall", "f_threshold", "cluster_sizes", "risk_coverage", "calibration", "quality_time", "stage_times",

@@ -8,6 +8,8 @@ import pytest
 
 from tests.workflow.helpers import DEMO, dry_run, edit_yaml, jobs, snakemake
 
+pytestmark = pytest.mark.xdist_group("sheets")  # made once
+
 RESULT = "results/demo/all/k15_mediator_111_th0.9862/sz600_step0.05"
 TARGET = f"{RESULT}/contact_sheets/index.html"
 

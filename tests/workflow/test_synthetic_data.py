@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import yaml
 
-from tests.workflow.helpers import edit_yaml, jobs, snakemake
+from tests.workflow.helpers import dry_run, edit_yaml, jobs, snakemake
 from tests.workflow.test_bad_input import refusal
 
 SYNTHETIC = {"samples": 600, "identities": 12, "dim": 32, "seed": 1, "models": {"a": 1, "b": 1.2}}
@@ -24,10 +24,10 @@ MADE = {"synthetic_labels": 1, "synthetic": 2}
 
 
 @pytest.fixture
-def made(repository):
+def made(code):
     for name, entry in (("tiny", UNLABELED), ("other", LABELED)):
-        (repository / f"config/datasets/{name}.yaml").write_text(yaml.safe_dump(entry))
-    return repository
+        (code / f"config/datasets/{name}.yaml").write_text(yaml.safe_dump(entry))
+    return code
 
 
 def edit(folder, **values):
@@ -35,7 +35,7 @@ def edit(folder, **values):
 
 
 def stale(folder, target="results/tiny/table.md"):
-    found = jobs(snakemake(folder, "-n", target).stdout)
+    found = jobs(dry_run(folder, target)[1])
     return {rule: n for rule, n in found.items() if rule in ("synthetic", "synthetic_labels", "check_features", "knn")}
 
 
@@ -47,7 +47,7 @@ def test_from_nothing_to_a_table(made):
     points = {name: np.load(data / f"features/{name}.npy") for name in "ab"}
     assert {(p.shape, str(p.dtype)) for p in points.values()} == {((600, 32), "float16")}
 
-    assert jobs(snakemake(made, "-n", "results/tiny/table.md").stdout) == {}
+    assert jobs(dry_run(made, "results/tiny/table.md")[1]) == {}
     edit(made, models={"a": 1, "b": 1.3})
     assert stale(made) == {"synthetic": 1, "check_features": 1, "knn": 1}
     edit(made, models={"a": 1, "b": 1.2}, likeness=0.4)
@@ -68,14 +68,14 @@ def test_files_of_other_data_sets_are_no_business_of_the_rules(finished_copy):
     before = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in demo.rglob("*") if path.is_file()}
     for path in ("features/mobilenet.npy", "meta.txt"):
         snakemake(finished_copy, "--force", f"data/unlabeled/demo/{path}", check=False)
-    assert "rule synthetic" not in snakemake(finished_copy, "-n", "--forceall", "tables").stdout
+    assert "rule synthetic" not in dry_run(finished_copy, "--forceall", "tables")[1]
     assert {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in before} == before
 
 
 def test_only_the_declared_folder(made):
-    done = snakemake(made, "-n", "data/labeled/tiny/meta.txt", check=False)
-    assert done.returncode
-    assert "MissingRuleException" in done.stdout
+    well, output = dry_run(made, "data/labeled/tiny/meta.txt")
+    assert not well
+    assert "MissingRuleException" in output
 
 
 @pytest.mark.parametrize("file", ["features/a.npy", "meta.txt"])

@@ -9,6 +9,8 @@ import pytest
 
 from tests.workflow.helpers import dry_run, edit_yaml, jobs, snakemake
 
+pytestmark = pytest.mark.xdist_group("threshold")  # made once
+
 AUTO = [
     {"strategy": "vote", "committee": "single", "threshold": "auto"},
     {"strategy": "vote", "committee": "all", "accept": "auto", "threshold": "auto"},
