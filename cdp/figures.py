@@ -48,7 +48,10 @@ def draw(name: str, rows: Sequence[Row], path: str | os.PathLike[str]) -> None:
     """
     with matplotlib.rc_context(_STYLE | {"svg.hashsalt": name}), atomic_path(path) as temporary:
         figure = Figure(figsize=(8, 5.5), layout="constrained")
-        DRAWN[name](figure, rows)
+        if rows:
+            DRAWN[name](figure, rows)
+        else:
+            figure.text(0.5, 0.5, "There are no numbers to show.", ha="center")
         figure.savefig(temporary, format="svg", metadata={"Creator": None, "Date": None})
 
 

@@ -201,7 +201,8 @@ def write_csv(path: str | os.PathLike[str], rows: Sequence[Mapping[str, Any]]) -
 
 
 def read_csv(path: str | os.PathLike[str]) -> list[dict[str, str | None]]:
-    """Read the rows of a CSV that `write_csv` wrote, as text; n/a becomes None."""
+    """Read the rows of a CSV that `write_csv` wrote, as text; n/a becomes None. Raises ValueError if it is damaged."""
+    verify(path)
     with whole(path), open(path, encoding="utf-8", newline="") as file:
         return [
             {key: None if value == "n/a" else value for key, value in row.items()}

@@ -1,9 +1,6 @@
 """Costs. Reads the jobs' benchmark files and the recalls of kNN graphs; writes the numbers of two figures."""
 
-import json
-from pathlib import Path
-
-from cdp.files import write_csv
+from cdp.files import read_json, write_csv
 from cdp.table import job_times
 from scripts.job import run
 
@@ -16,7 +13,7 @@ def main(snakemake):
     ]
     write_csv(snakemake.output.stage_times, times)
     recalls = [
-        {"model": model, "k": k, "recall": json.loads(Path(path).read_text(encoding="utf-8"))["recall"]}
+        {"model": model, "k": k, "recall": read_json(path)["recall"]}
         for path, (model, k) in snakemake.params.models.items()
     ]
     write_csv(snakemake.output.knn_recall, recalls)
