@@ -91,11 +91,7 @@ class Page:
         if not AXE.exists():
             pytest.skip("needs axe-core (CONTRIBUTING.md)")
         self.evaluate(AXE.read_text(encoding="utf-8"))
-        return json.loads(
-            self.evaluate(
-                "axe.run().then((found) => JSON.stringify(found.violations.map((v) => [v.id, v.help, v.nodes[0].html])))"
-            )
-        )
+        return self.evaluate("axe.run().then((found) => found.violations.map((v) => [v.id, v.help, v.nodes[0].html]))")
 
 
 @contextmanager
