@@ -173,6 +173,7 @@ def _calibration(figure: Figure, rows: Sequence[Row]) -> None:
     upper.set(ylabel="pairs of one identity (%)", ylim=(-2, 102))
     upper.legend(loc="upper left")
     lower.set(xlabel="probability (%)", ylabel="pairs", yscale="log", xlim=(-2, 102))
+    lower.margins(y=0.2)
 
 
 def _risk_coverage(figure: Figure, rows: Sequence[Row]) -> None:

@@ -258,7 +258,7 @@ def test_axe_finds_nothing(reported, scheme):
     with browser() as page:
         page.prefer(scheme)
         page.open((reported / PAGE).as_uri())
-        page.wait("document.readyState === 'complete' && document.querySelector('h1')")
+        page.wait("document.readyState === 'complete' && document.querySelectorAll('h1').length")
         assert page.requests == [(reported / PAGE).as_uri()]
         assert page.errors == []
         assert page.violations() == []
