@@ -220,7 +220,7 @@ def _picture(name: str, images: ImageFolder | ImageArchive) -> Any:
                 raise ValueError(f"it has {image.width} x {image.height} pixels")
             image.draft("RGB", (2 * _SIDE, 2 * _SIDE))
             return ImageOps.contain(ImageOps.exif_transpose(image).convert("RGBA"), (_SIDE, _SIDE))
-    except (ValueError, OSError, SyntaxError, Image.DecompressionBombError) as error:
+    except Exception as error:  # Pillow raises many kinds for damaged files
         _log.info("%r cannot be shown: %s", name, error)
         return None
 

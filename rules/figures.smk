@@ -24,8 +24,8 @@ FIGURES = {  # in the order of the report: title, and what it shows
     ),
     "risk_coverage": (
         "What confidence is worth",
-        "Samples are taken in the order of their confidence; the line shows which share of their clusters is of another "
-        "identity, on average. A line that rises late means that confidence finds the mistakes; the area under it is the "
+        "Clustered samples are taken in the order of their confidence; the line shows which share of their clusters is of "
+        "another identity, on average. A line that rises late means that confidence finds the mistakes; the area under it is the "
         "mean height, in per cent.",
     ),
     "calibration": (
