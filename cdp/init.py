@@ -17,7 +17,7 @@ import numpy as np
 import yaml
 
 from cdp.features import load_features
-from cdp.files import write_text
+from cdp.files import atomic_path
 from cdp.labels import read_labels, read_lines
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
@@ -184,7 +184,8 @@ def declare_dataset(
             place.parent.mkdir(parents=True, exist_ok=True)
             place.symlink_to(os.path.abspath(path))
     entry = dataset_config(list(models), labeled=labeled, dims=dims, max_size=max_size)
-    write_text(config, _config_text(entry, n_samples))
+    with atomic_path(config) as temporary:
+        temporary.write_text(_config_text(entry, n_samples), encoding="utf-8")
     done = [
         f"{folder} holds links to these files; leave them where they are, or put copies in place of the links.",
         f"{config} declares the data set: base model {next(iter(models))}, "

@@ -46,6 +46,7 @@ def test_what_is_written_and_said(root):
     folder = root / "data/unlabeled/mydata"
     for place, file in [("features/a.npy",) * 2, ("features/b.bin",) * 2, ("list.txt",) * 2, ("meta.txt",) * 2]:
         assert os.readlink(folder / place) == str(root.parent / "files" / file.removeprefix("features/"))
+    assert [path.name for path in (root / "config/datasets").iterdir()] == ["mydata.yaml"]
     text = "\n".join(said)
     assert "a.npy: 60 samples x 8, float16, rows of length " in text
     assert "b.bin: 60 samples x 5, float32, rows of length " in text
