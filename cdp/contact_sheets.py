@@ -19,7 +19,7 @@ import numpy as np
 
 from cdp.confidence import Confidence
 from cdp.evidence import Cuts, NearMerges, Ties
-from cdp.files import atomic_path, write_text
+from cdp.files import atomic_path
 from cdp.images import ImageArchive, ImageFolder
 from cdp.threads import usable_threads
 
@@ -110,7 +110,7 @@ def write_contact_sheets(
 
     with ThreadPoolExecutor(usable_threads(threads)) as pool:
         blanks = sum(pool.map(write_chunk, range(len(chunks))))
-    write_text(index, _page(title, data.name))
+    _write(index, _page(title, data.name))
     return blanks
 
 
@@ -183,7 +183,13 @@ def _rounded(values: np.ndarray) -> list[float | None]:
 def _write_call(path: Path, function: str, *arguments: Any) -> None:
     """Write a script that hands data to the page: pages from disk may load scripts, but no other files of text."""
     text = ",".join(json.dumps(argument, separators=(",", ":")) for argument in arguments)
-    write_text(path, f"sheets.{function}({text});\n")
+    _write(path, f"sheets.{function}({text});\n")
+
+
+def _write(path: str | os.PathLike[str], text: str) -> None:
+    """Without the checksum that stage files have, since these are to be sent and copied."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def _write_sheet(path: Path, names: Sequence[str], images: ImageFolder | ImageArchive) -> int:
@@ -220,7 +226,7 @@ def _picture(name: str, images: ImageFolder | ImageArchive) -> Any:
                 raise ValueError(f"it has {image.width} x {image.height} pixels")
             image.draft("RGB", (2 * _SIDE, 2 * _SIDE))
             return ImageOps.contain(ImageOps.exif_transpose(image).convert("RGBA"), (_SIDE, _SIDE))
-    except (ValueError, OSError, SyntaxError, Image.DecompressionBombError) as error:
+    except Exception as error:  # Pillow raises many kinds for damaged files
         _log.info("%r cannot be shown: %s", name, error)
         return None
 

@@ -139,7 +139,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"{options.destination}: files of {len(names) - len(missing):,} of {len(names):,} samples, a folder a cluster"
     )
     if missing:
-        print(f"{len(missing):,} samples have no file and are left out, the first of them {missing[0]!r}")
+        print(f"left out, without a file: {len(missing):,}, the first of them {missing[0]!r}")
     return 0
 
 

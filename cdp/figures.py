@@ -19,6 +19,7 @@ _COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#0
 _DASHES = ("-", "--", "-.", (0, (1, 1)))
 _MARKERS = "sD^vP*Xo<>hp8dH"
 _GREY = "#595959"
+_LEGEND_LINE = 0.26  # inches
 _STYLE: dict[Any, Any] = {
     "font.family": "sans-serif",
     "font.size": 14,
@@ -48,7 +49,10 @@ def draw(name: str, rows: Sequence[Row], path: str | os.PathLike[str]) -> None:
     """
     with matplotlib.rc_context(_STYLE | {"svg.hashsalt": name}), atomic_path(path) as temporary:
         figure = Figure(figsize=(8, 5.5), layout="constrained")
-        DRAWN[name](figure, rows)
+        if rows:
+            DRAWN[name](figure, rows)
+        else:
+            figure.text(0.5, 0.5, "There are no numbers to show.", ha="center")
         figure.savefig(temporary, format="svg", metadata={"Creator": None, "Date": None})
 
 
@@ -68,7 +72,7 @@ def _precision_recall(figure: Figure, rows: Sequence[Row]) -> None:
         if recall[0] > low[0] + 5:
             at = (recall[0], precision[0])
             axes.annotate(f"F {f}", at, (-3, 3), textcoords="offset points", ha="right", color=_GREY, fontsize=11)
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside right upper")
+    _legend_beside(figure, axes)
 
 
 def _f_threshold(figure: Figure, rows: Sequence[Row]) -> None:
@@ -76,7 +80,9 @@ def _f_threshold(figure: Figure, rows: Sequence[Row]) -> None:
     chosen = _grouped(row for row in rows if row["kind"] == "experiment")
     looks = _looks(row["series"] for row in rows)
     columns = min(2, len(curves))
-    grid = figure.subplots(-(-len(curves) // columns), columns, sharey=True, squeeze=False)
+    rows_of_axes = -(-len(curves) // columns)
+    _make_room(figure, 2.2 * rows_of_axes)
+    grid = figure.subplots(rows_of_axes, columns, sharey=True, squeeze=False)
     for axes in grid.flat[len(curves) :]:
         axes.remove()
     for number, ((series, curve), axes) in enumerate(zip(curves.items(), grid.flat, strict=False)):
@@ -108,13 +114,14 @@ def _quality_time(figure: Figure, rows: Sequence[Row]) -> None:
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set(xlabel="total time (s)", ylabel="F (%)")
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside right upper")
+    _legend_beside(figure, axes)
 
 
 def _knn_recall(figure: Figure, rows: Sequence[Row]) -> None:
     axes = figure.add_subplot()
     recalls = _percent(rows, "recall")
     names = [f"{row['model']}, k {row['k']}" for row in rows]
+    _make_room(figure, 1 + 0.4 * len(names))
     bars = axes.barh(names[::-1], recalls[::-1], color=_COLORS[0])
     axes.bar_label(bars, fmt=" {:.2f}", padding=2)
     axes.set(xlim=(0, 115), xlabel="true neighbours that were found (%)")
@@ -125,6 +132,7 @@ def _knn_recall(figure: Figure, rows: Sequence[Row]) -> None:
 def _stage_times(figure: Figure, rows: Sequence[Row]) -> None:
     axes = figure.add_subplot()
     experiments = list(dict.fromkeys(str(row["series"]) for row in rows))
+    _make_room(figure, 1 + 0.4 * len(experiments))
     left = dict.fromkeys(experiments, 0.0)
     fullest = max(_grouped(rows).values(), key=len)
     stages = dict.fromkeys(row["stage"] for row in (*fullest, *rows))
@@ -155,7 +163,7 @@ def _cluster_sizes(figure: Figure, rows: Sequence[Row]) -> None:
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter("{x:g}")
     axes.set(xlabel="size", ylabel="samples in clusters of at least this size (%)", ylim=(0, 101))
-    axes.legend(loc="lower left")
+    _legend_above(figure, axes)
 
 
 def _calibration(figure: Figure, rows: Sequence[Row]) -> None:
@@ -168,8 +176,9 @@ def _calibration(figure: Figure, rows: Sequence[Row]) -> None:
         upper.plot(mean, _percent(part, "share"), **looks[name], marker="o", label=name)
         lower.plot(mean, _numbers(part, "pairs"), **looks[name], marker="o")
     upper.set(ylabel="pairs of one identity (%)", ylim=(-2, 102))
-    upper.legend(loc="upper left")
     lower.set(xlabel="probability (%)", ylabel="pairs", yscale="log", xlim=(-2, 102))
+    lower.margins(y=0.2)
+    _legend_above(figure, upper)
 
 
 def _risk_coverage(figure: Figure, rows: Sequence[Row]) -> None:
@@ -181,7 +190,7 @@ def _risk_coverage(figure: Figure, rows: Sequence[Row]) -> None:
         axes.plot(_percent(part, "coverage"), _percent(part, "risk"), **looks[name], label=label)
     axes.set(xlabel="most confident samples (%)", ylabel="of another identity in their clusters (%)")
     axes.set(xlim=(0, 100), ylim=(0, None))
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside upper center", ncols=2)
+    _legend_above(figure, axes)
 
 
 DRAWN: dict[str, Callable[[Figure, Sequence[Row]], None]] = {
@@ -194,6 +203,23 @@ DRAWN: dict[str, Callable[[Figure, Sequence[Row]], None]] = {
     "risk_coverage": _risk_coverage,
     "stage_times": _stage_times,
 }
+
+
+def _make_room(figure: Figure, inches: float) -> None:
+    """Pictures that hold much are taller than the others."""
+    figure.set_figheight(max(figure.get_figheight(), inches))
+
+
+def _legend_beside(figure: Figure, axes: Axes) -> None:
+    handles, labels = axes.get_legend_handles_labels()
+    _make_room(figure, 0.5 + _LEGEND_LINE * len(labels))
+    figure.legend(handles, labels, loc="outside right upper")
+
+
+def _legend_above(figure: Figure, axes: Axes) -> None:
+    handles, labels = axes.get_legend_handles_labels()
+    _make_room(figure, 4.5 + _LEGEND_LINE * -(-len(labels) // 2))
+    figure.legend(handles, labels, loc="outside upper center", ncols=2)
 
 
 def _looks(series: Iterable[str | None]) -> dict[str | None, dict[str, Any]]:

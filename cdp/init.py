@@ -97,10 +97,10 @@ def dataset_config(
     entry |= {"models": list(models)}
     entry |= {"max_size": max_size} if max_size else {}
     entry["committees"] = {"single": {"base": base}}
-    experiments: list[dict[str, Any]] = [{"strategy": "vote", "committee": "single", "threshold": "0.6"}]
+    experiments: list[dict[str, Any]] = [{"strategy": "vote", "committee": "single", "threshold": "auto"}]
     if members:
         entry["committees"]["all"] = {"base": base, "members": members}
-        experiments.append({"strategy": "vote", "committee": "all", "accept": 1, "threshold": "0.55"})
+        experiments.append({"strategy": "vote", "committee": "all", "accept": 1, "threshold": "auto"})
     return entry if labeled else entry | {"experiments": experiments}
 
 
@@ -260,8 +260,8 @@ def _feature_sentences(path: Path, figures: Mapping[str, Any]) -> list[str]:
     if figures["repeated"]:
         row, earlier = figures["repeats"]
         sentences.append(
-            f"  {figures['repeated']:,} of its rows repeat an earlier one to the bit, the first is row {row} (as row "
-            f"{earlier}); they will share a cluster, so remove them if they are no samples of their own."
+            f"  Rows that repeat an earlier one to the bit: {figures['repeated']:,}, the first is row {row} (as row "
+            f"{earlier}). They will share a cluster; remove them if they are no samples of their own."
         )
     return sentences
 
@@ -277,7 +277,7 @@ def _config_text(entry: Mapping[str, Any], n_samples: int) -> str:
     if entry.get("kind") == "labeled":
         hint = "Name it under `labeled:` in a data set with the same committees, to train mediators for that one."
     else:
-        hint = "Try other thresholds: higher ones give purer clusters and discard more (README, Choosing parameters)."
+        hint = "Thresholds: auto, or a decimal; a higher one gives purer clusters and discards more (README)."
     text = yaml.safe_dump(dict(entry), sort_keys=False, default_flow_style=None, width=110)
     return f"# {n_samples:,} samples, declared by cdp.init.\n# {hint}\n{text}"
 

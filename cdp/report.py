@@ -88,7 +88,8 @@ _TERMS = (
      "the upper bound)."),
     ("models", "how many models had a say, the base model included."),
     ("setting", "k neighbours a sample, itself included; accept: members that must confirm a pair; three digits: the "
-     "mediator's inputs (relationship, affinity, structure); th: pairs with a higher score are kept."),
+     "mediator's inputs (relationship, affinity, structure); th: pairs with a higher score are kept; sz and step: "
+     "max_size and step, where an experiment has its own."),
     ("precision", "of all pairs of samples that share a cluster, the share that is of one identity, in per cent."),
     ("recall", "of all pairs of samples of one identity, the share that shares a cluster, in per cent."),
     ("F", "harmonic mean of precision and recall."),

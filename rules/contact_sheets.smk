@@ -21,6 +21,11 @@ def images_of(name):
     return path
 
 
+def files_shown(name):
+    """The user's files: names, labels and a .zip of images. Images in a folder are not looked at again when they change."""
+    return [path for path in (images_of(name), *list_of(name), *labels_of(name)) if os.path.isfile(path)]
+
+
 rule contact_sheets:
     """Pages of the largest, the most doubtful and the mixed clusters, and of those that nearly merged."""
     input:
@@ -45,6 +50,7 @@ rule contact_sheets:
         mem_mb=lambda w, input, attempt: attempt * (1000 + 8 * int(input.size_files_mb[3] + input.size_files_mb[4])),
     params:
         images=lambda w: images_of(w.dataset),
+        shown=lambda w: fingerprints(w.dataset, files_shown(w.dataset)),
         source=source_hash("contact_sheets.py"),
     message:
         "{wildcards.dataset}: contact sheets of {wildcards.scoring}, threshold {wildcards.threshold}"

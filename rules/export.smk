@@ -22,6 +22,7 @@ rule export:
     resources:
         mem_mb=memory(500, 20),
     params:
+        names=lambda w: fingerprints(w.dataset, list_of(w.dataset)),
         source=source_hash("export.py"),
     message:
         "{wildcards.dataset}: export clusters of {wildcards.scoring}, threshold {wildcards.threshold}"
@@ -46,6 +47,7 @@ rule training_list:
         mem_mb=memory(500, 20),
     params:
         settings=settings("export"),
+        names=lambda w: fingerprints(w.dataset, list_of(w.dataset)),
         source=source_hash("training_list.py"),
     message:
         "{wildcards.dataset}: training list of {wildcards.scoring}, threshold {wildcards.threshold}"

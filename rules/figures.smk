@@ -24,8 +24,8 @@ FIGURES = {  # in the order of the report: title, and what it shows
     ),
     "risk_coverage": (
         "What confidence is worth",
-        "Samples are taken in the order of their confidence; the line shows which share of their clusters is of another "
-        "identity, on average. A line that rises late means that confidence finds the mistakes; the area under it is the "
+        "Clustered samples are taken in the order of their confidence; the line shows which share of their clusters is of "
+        "another identity, on average. A line that rises late means that confidence finds the mistakes; the area under it is the "
         "mean height, in per cent.",
     ),
     "calibration": (
@@ -219,6 +219,7 @@ rule cluster_sizes:
         mem_mb=lambda w, input, attempt: attempt * (500 + 20 * int(max(input.size_files_mb))),
     params:
         series=lambda w: named_files(w.dataset, "meta.txt", dataset_entry(w.dataset)["experiments"]),
+        labels=lambda w: fingerprints(w.dataset, labels_of(w.dataset)),
         source=source_hash("cluster_sizes.py"),
     message:
         "{wildcards.dataset}: sizes of clusters"
@@ -243,6 +244,7 @@ rule risk_coverage:
         mem_mb=lambda w, input, attempt: attempt * (500 + 50 * int(max(input.size_files_mb))),
     params:
         series=lambda w: list(named_files(w.dataset, "meta.txt", scored_experiments(w.dataset))),
+        labels=lambda w: fingerprints(w.dataset, labels_of(w.dataset)),
         source=source_hash("risk_coverage.py"),
     message:
         "{wildcards.dataset}: risk and coverage of the experiments' confidence"
@@ -266,6 +268,7 @@ rule calibration:
         mem_mb=lambda w, input, attempt: attempt * (500 + 3 * int(max(input.size_files_mb))),
     params:
         series=lambda w: mediator_scores(w.dataset),
+        labels=lambda w: fingerprints(w.dataset, labels_of(w.dataset)),
         source=source_hash("calibration.py"),
     message:
         "{wildcards.dataset}: calibration of the mediators"

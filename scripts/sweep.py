@@ -12,7 +12,7 @@ def main(snakemake):
     pairs, n_samples = load_arrays(snakemake.input.pairs, "pairs", "n_samples")
     scores = load_array(snakemake.input.scores)
     labels = read_labels(snakemake.input.labels[0], n_samples=int(n_samples)) if snakemake.input.labels else None
-    settings = snakemake.params.settings
+    settings, wildcards = snakemake.params.settings, snakemake.wildcards
     wanted = settings["thresholds"]
     rows = sweep(
         pairs,
@@ -20,14 +20,15 @@ def main(snakemake):
         int(n_samples),
         spread_thresholds(scores, count=wanted) if isinstance(wanted, int) else map(float, wanted),
         labels_true=labels,
-        max_size=int(snakemake.wildcards.max_size),
-        step=float(snakemake.wildcards.step),
+        max_size=int(wildcards.max_size),
+        step=float(wildcards.step),
         max_iter=settings["max_iter"],
     )
     write_csv(snakemake.output[0], rows)
     best = max(rows, key=lambda row: row["f"] or 0.0)
     if best["f"] is not None:
-        logging.info("best pairwise F %.2f at threshold %s", 100 * best["f"], best["threshold"])
+        name = "{dataset}, {committee}, {scoring}".format(**wildcards)
+        logging.info("%s: best pairwise F %.2f at threshold %s", name, 100 * best["f"], best["threshold"])
 
 
 run(main, snakemake)

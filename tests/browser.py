@@ -9,8 +9,12 @@ import subprocess
 import tempfile
 import time
 from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+AXE = Path(os.environ.get("AXE_CORE", Path(__file__).parents[1] / "node_modules/axe-core/axe.min.js"))
 SECONDS = 60  # to wait for an answer
 KEYS = {"Enter": 13, "Escape": 27, "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40}
 
@@ -77,6 +81,17 @@ class Page:
 
     def type(self, text):
         self.call("Input.insertText", text=text)
+
+    def prefer(self, scheme):
+        """Show the page to one who prefers it light, or dark."""
+        self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+
+    def violations(self):
+        """What axe-core finds against the page's accessibility; skips the test where there is none."""
+        if not AXE.exists():
+            pytest.skip("needs axe-core (CONTRIBUTING.md)")
+        self.evaluate(AXE.read_text(encoding="utf-8"))
+        return self.evaluate("axe.run().then((found) => found.violations.map((v) => [v.id, v.help, v.nodes[0].html]))")
 
 
 @contextmanager

@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 
@@ -17,9 +19,20 @@ def test_examples_run_and_are_right(capsys):
     assert scope["model"].labels_.shape == (1000,)
 
 
-def test_files_that_are_named_exist():
-    for path in re.findall(r"\]\(([^)h][^)]*)\)", README):
-        assert (ROOT / path).exists(), path
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_to_files_and_headings(page):
+    text = page.read_text()
+    headings = {
+        "#" + title.lower().replace(",", "").replace(" ", "-") for title in re.findall(r"^#+ (.+)$", text, re.M)
+    }
+    for link in re.findall(r"\]\(([^)]+)\)", text):
+        if link.startswith("#"):
+            assert link in headings
+        elif not link.startswith("https://"):
+            assert (page.parent / link).exists(), link
 
 
 def test_nothing_in_git_names_a_path_of_the_authors():

@@ -284,3 +284,10 @@ def test_the_wrong_ones_are_marked_and_said(page):
     assert page.evaluate("document.querySelector('.wrong').title").endswith("identity 9, not that of most")
     assert page.evaluate("document.documentElement.lang") == "en"
     assert page.evaluate("document.querySelector('label[for=query]').textContent")
+
+
+@pytest.mark.parametrize("place", ["#largest/0", "#merges/0", "#cluster/0", "#search=sample%208/0"])
+def test_axe_finds_nothing(page, place):
+    go(page, place)
+    page.wait("document.querySelectorAll('.picture').length > 5")
+    assert page.violations() == []

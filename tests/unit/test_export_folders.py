@@ -156,7 +156,7 @@ def test_command(tmp_path, capsys):
     assert main(arguments) == 0
     assert capsys.readouterr().out == (
         f"{tmp_path}/out: files of 1 of 2 samples, a folder a cluster\n"
-        "1 samples have no file and are left out, the first of them 'b.png'\n"
+        "left out, without a file: 1, the first of them 'b.png'\n"
     )
     assert Path(os.readlink(tmp_path / "out/0/a.png")) == tmp_path / "images/a.png"
     assert main(arguments) == 1

@@ -123,6 +123,27 @@ def test_stages_are_stacked():
     assert bars == [(0, 0), (0, 1), (0, 2), (0, 1), (1, 2), (2, 3), (1, 2), (3, 3), (5, 4)]
 
 
+@pytest.mark.parametrize("name", DRAWN)
+def test_no_numbers_no_curves_but_a_picture_that_says_so(name, tmp_path):
+    draw(name, [], tmp_path / "figure.svg")
+    assert texts(tmp_path / "figure.svg") == {"There are no numbers to show."}
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_forty_series_find_room(name, tmp_path):
+    """Nothing is cut off, and no curve is pressed flat."""
+    key = "model" if name == "knn_recall" else "series"
+    rows = [entry | {key: f"{entry[key]} {i}"} for i in range(20) for entry in ROWS[name]]
+    figure = Figure(figsize=(8, 5.5), layout="constrained")
+    DRAWN[name](figure, rows)
+    figure.canvas.draw()
+    height = figure.bbox.height
+    for legend in figure.legends:
+        box = legend.get_window_extent()
+        assert 0 <= box.y0 < box.y1 <= height + 1
+    assert all(axes.get_position().height * height > 60 for axes in figure.axes)
+
+
 def test_markup_in_names_stays_text(tmp_path):
     draw("knn_recall", [row(model="<script>$x$&", k=15, recall=0.5)], tmp_path / "figure.svg")
     assert not list(ET.parse(tmp_path / "figure.svg").iter("{http://www.w3.org/2000/svg}script"))

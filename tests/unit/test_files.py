@@ -310,6 +310,10 @@ def test_csv_is_read_as_it_was_written(tmp_path):
     rows = [{"name": 'a, "b"\n', "value": 0.1}, {"name": "ü", "value": None}]
     write_csv(tmp_path / "a.csv", rows)
     assert read_csv(tmp_path / "a.csv") == [{"name": 'a, "b"\n', "value": "0.1"}, {"name": "ü", "value": None}]
-    (tmp_path / "a.csv").write_bytes(b"name\n\xff\n")
+    for content in (b"name,value\nx,0.1\n", b"name\n\xff\n"):
+        (tmp_path / "a.csv").write_bytes(content)
+        with pytest.raises(ValueError, match=r"a\.csv is damaged"):
+            read_csv(tmp_path / "a.csv")
+    (tmp_path / ".a.csv.crc32").unlink()
     with pytest.raises(ValueError, match=r"a\.csv is damaged"):
         read_csv(tmp_path / "a.csv")

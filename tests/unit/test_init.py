@@ -39,14 +39,15 @@ def test_what_is_written_and_said(root):
         "models": ["a", "b"],
         "committees": {"single": {"base": "a"}, "all": {"base": "a", "members": ["b"]}},
         "experiments": [
-            {"strategy": "vote", "committee": "single", "threshold": "0.6"},
-            {"strategy": "vote", "committee": "all", "accept": 1, "threshold": "0.55"},
+            {"strategy": "vote", "committee": "single", "threshold": "auto"},
+            {"strategy": "vote", "committee": "all", "accept": 1, "threshold": "auto"},
         ],
     }
     assert os.listdir(root / "config/datasets") == ["mydata.yaml"]
     folder = root / "data/unlabeled/mydata"
     for place, file in [("features/a.npy",) * 2, ("features/b.bin",) * 2, ("list.txt",) * 2, ("meta.txt",) * 2]:
         assert os.readlink(folder / place) == str(root.parent / "files" / file.removeprefix("features/"))
+    assert [path.name for path in (root / "config/datasets").iterdir()] == ["mydata.yaml"]
     text = "\n".join(said)
     assert "a.npy: 60 samples x 8, float16, rows of length " in text
     assert "b.bin: 60 samples x 5, float32, rows of length " in text
@@ -107,7 +108,7 @@ def test_normalised_rows_repeats_and_repeated_names_are_told(root):
     (root.parent / "files/list.txt").write_text("same\n" * 2 + "".join(f"{i}\n" for i in range(58)))
     text = "\n".join(declare(root, "a.npy", list_path="list.txt"))
     assert "60 samples x 8, float64, rows of length 1.\n" in text
-    assert "1 of its rows repeat an earlier one to the bit, the first is row 3 (as row 1)" in text
+    assert "Rows that repeat an earlier one to the bit: 1, the first is row 3 (as row 1)." in text
     assert "60 names, 1 of them more than once, such as 'same'." in text
 
 

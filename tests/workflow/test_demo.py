@@ -70,7 +70,7 @@ def test_markdown_table(finished, rows):
     assert f"{100 * float(rows[3]['kept_f']):.2f}" in lines[5]
 
 
-def test_table_in_readme(finished):
+def test_table_in_readme_and_in_docs(finished):
     """All but the times, of which a row of the experiments ends in three, one of a baseline in two."""
     shown, made = (
         [
@@ -78,7 +78,10 @@ def test_table_in_readme(finished):
             for line in text.splitlines()
             if line.count("|") in (12, 15) and not line.startswith(("| strategy", "| baseline", "|--"))
         ]
-        for text in ((ROOT / "README.md").read_text(), (finished / "results/demo/table.md").read_text())
+        for text in (
+            (ROOT / "README.md").read_text() + (ROOT / "docs/baselines.md").read_text(),
+            (finished / "results/demo/table.md").read_text(),
+        )
     )
     assert len(made) == 17
     assert shown == made

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -57,10 +58,15 @@ def test_files_agree_with_each_other_and_with_the_clusters(exported):
 def test_what_makes_exports_stale(exported):
     assert stale(exported) == {}
     config, names = exported / "config/config.yaml", exported / DEMO[1] / "list.txt"
+
+    def rename_first():
+        names.write_text(names.read_text().replace("U+", "u+", 1))
+        os.utime(names, (0, 0))  # replaced by an older file
+
     for path, change, expected in [
         (config, lambda: edit_yaml(config, lambda c: c["export"].update(min_size=3)), {"training_list": 1}),
         (config, lambda: edit_yaml(config, lambda c: c["export"].update(min_confidence=0.5)), {"training_list": 1}),
-        (names, lambda: names.write_text(names.read_text().replace("U+", "u+", 1)), {"export": 1, "training_list": 1}),
+        (names, rename_first, {"export": 1, "training_list": 1}),
         (module := exported / "cdp/export.py", lambda: module.write_text(module.read_text() + "\nedited = True\n"),
          {"export": 1, "training_list": 1}),
     ]:  # fmt: skip

@@ -1,6 +1,7 @@
 """Contact sheets of a part of the demo, and what makes them stale."""
 
 import json
+import os
 import shutil
 
 import numpy as np
@@ -49,6 +50,12 @@ def test_what_makes_them_stale(shown):
         (shown / file).write_text(text + "\nedited = True\n")
         assert stale(shown) == {"contact_sheets": 1}, file
         (shown / file).write_text(text)
+    labels = shown / DEMO[1] / "meta.txt"
+    text = labels.read_text()
+    labels.write_text("1\n" + text[text.index("\n") + 1 :])
+    os.utime(labels, (0, 0))
+    assert stale(shown)["contact_sheets"] == 1
+    labels.write_text(text)
     assert stale(shown) == {}
 
 
