@@ -76,7 +76,9 @@ rule cross_fit:
     threads: 2
     resources:
         mem_mb=memory(1500, 6),
+        gpu=gpus(config["mediator"]["device"]),
     params:
+        labels=lambda w: fingerprints(w.dataset, labels_of(w.dataset)),
         settings=settings("mediator") | {"folds": config["threshold_choice"]["folds"]},
         source=source_hash("cross_fit.py"),
     message:
@@ -107,6 +109,7 @@ rule choose_threshold:
     params:
         accepts=accepts_to_try,
         labeled=lambda w: set_to_choose_on(w) if has_labels(w) else None,
+        labels=lambda w: fingerprints(set_to_choose_on(w), labels_to_choose_by(w)),
         settings=settings_of_choice,
         source=source_hash("choose_threshold.py"),
     message:
