@@ -82,7 +82,7 @@ rule baseline:
     """Clusters by one method, within its budget of time and memory."""
     input:
         lambda w: f"results/{w.dataset}/features/{baseline_entry(w)['model']}.json",
-        choice=chosen_parameters,
+        choice=lambda w: chosen_parameters(w),
         features=lambda w: baseline_features(w.dataset, baseline_entry(w)),
         neighbors=lambda w: baseline_neighbors(w.dataset, baseline_entry(w)),
         labels=baseline_labels,
