@@ -34,8 +34,8 @@ def cross_fit(
     Returns
     -------
     ndarray of shape (P,), float32
-        -inf for pairs of identities of two folds, of which every mediator saw one: of all pairs with strangers, those
-        that are left are one in `folds` (see `cdp.crowding.crowd`).
+        -inf for pairs of identities of two folds, of which every mediator saw one: of all pairs with strangers, about
+        one in `folds` is left (see `cdp.crowding.scored_share`).
 
     Raises
     ------

@@ -32,7 +32,8 @@ def choose(rows: Sequence[Mapping[str, Any]], *, objective: str = "pairwise_f") 
     Returns
     -------
     mapping
-        The first of equals.
+        Of neighbouring rows that are equally good the one in the middle, farthest from where it gets worse; of others
+        the first.
 
     Raises
     ------
@@ -40,7 +41,7 @@ def choose(rows: Sequence[Mapping[str, Any]], *, objective: str = "pairwise_f") 
         If `objective` is none of these, or no row reaches the value.
     """
     if objective in _BEST:
-        return max(rows, key=lambda row: row[_BEST[objective]] or 0.0)
+        return _middle_of_best(rows, [row[_BEST[objective]] or 0.0 for row in rows])
     bound = re.fullmatch(r"(bcubed_)?(precision|recall)>=([0-9]+(?:[.][0-9]+)?)", objective)
     if not bound:
         raise ValueError(
@@ -49,11 +50,20 @@ def choose(rows: Sequence[Mapping[str, Any]], *, objective: str = "pairwise_f") 
         )
     prefix = bound[1] or ""
     figure, counterpart, least = prefix + bound[2], prefix + _OTHER[bound[2]], float(bound[3])
-    reached = [row for row in rows if row[figure] is not None and row[figure] >= least]
-    if not reached:
-        most = max((row[figure] or 0.0 for row in rows), default=0.0)
+    reached = [row[figure] is not None and row[figure] >= least for row in rows]
+    if not any(reached):
+        most = max(row[figure] or 0.0 for row in rows)
         raise ValueError(f"objective {objective} is out of reach: at best it is {most:.4f}; ask for less")
-    return max(reached, key=lambda row: row[counterpart] or 0.0)
+    return _middle_of_best(
+        rows, [row[counterpart] or 0.0 if is_in else -1.0 for row, is_in in zip(rows, reached, strict=True)]
+    )
+
+
+def _middle_of_best(rows: Sequence[Mapping[str, Any]], values: Sequence[float]) -> Mapping[str, Any]:
+    best = max(values)
+    first = values.index(best)
+    run = next((length for length, value in enumerate(values[first:]) if value != best), len(values) - first)
+    return rows[first + (run - 1) // 2]
 
 
 def stability(

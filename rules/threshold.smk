@@ -52,12 +52,10 @@ def labels_to_choose_by(wildcards):
 
 
 def settings_of_choice(wildcards):
-    """Folds into which the labelled set is split: one for a vote, which is not trained."""
-    choice = config["threshold_choice"]
     return {
-        "folds": choice["folds"] if wildcards.scoring.startswith("mediator") else 1,
+        "cross_fitted": wildcards.scoring.startswith("mediator"),
         "max_iter": config["propagation"]["max_iter"],
-        "objective": choice["objective"] if has_labels(wildcards) else "stability",
+        "objective": config["threshold_choice"]["objective"] if has_labels(wildcards) else "stability",
     }
 
 

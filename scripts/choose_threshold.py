@@ -2,10 +2,9 @@
 
 import json
 import logging
-from pathlib import Path
 
-from cdp.crowding import crowd
-from cdp.files import load_array, load_arrays, write_csv, write_text
+from cdp.crowding import crowd, scored_share
+from cdp.files import load_array, load_arrays, read_json, write_csv, write_text
 from cdp.labels import read_labels
 from cdp.threshold_choice import TRIED, choose, stability
 from cdp.threshold_sweep import spread_thresholds, sweep
@@ -19,8 +18,7 @@ def main(snakemake):
     limits = {"max_size": int(wildcards.max_size), "step": float(wildcards.step), "max_iter": settings["max_iter"]}
     if snakemake.input.labels:
         labels = read_labels(snakemake.input.labels[0], n_samples=n_samples)
-        target = json.loads(Path(snakemake.input.target).read_text(encoding="utf-8"))["samples"]
-        crowding = settings["folds"] * target / n_samples
+        crowding = read_json(snakemake.input.target)["samples"] / n_samples
     rows = []
     for accept, path in zip(snakemake.params.accepts, snakemake.input.scores, strict=True):
         scores = load_array(path)
@@ -28,6 +26,8 @@ def main(snakemake):
         if labels is None:
             curve = stability(pairs, scores, n_samples, thresholds, **limits)
         else:
+            if settings["cross_fitted"]:
+                crowding /= scored_share(pairs, scores, labels)
             crowded = crowd(pairs, scores, labels, ratio=crowding)
             curve = sweep(pairs, crowded, n_samples, thresholds, labels_true=labels, **limits)
         rows += [{"accept": accept} | row for row in curve]

@@ -88,7 +88,7 @@ ROWS = [
 @pytest.mark.parametrize(
     ("objective", "threshold"),
     [
-        ("pairwise_f", 0.2),  # the first of equals
+        ("pairwise_f", 0.2),
         ("bcubed_f", 0.1),
         ("precision>=0.98", 0.3),
         ("precision>=0.981", 0.4),
@@ -102,6 +102,16 @@ ROWS = [
 )
 def test_objectives(objective, threshold):
     assert choose(ROWS, objective=objective)["threshold"] == threshold
+
+
+@pytest.mark.parametrize(
+    ("values", "place"),
+    [([1, 3, 3, 3, 2], 2), ([3, 3, 3, 3, 1], 1), ([1, 2, 3, 3, 3], 3), ([1, 3, 2, 3, 3], 1), ([2] * 7, 3), ([0], 0)],
+)
+@pytest.mark.parametrize("objective", ["pairwise_f", "precision>=0.5"])
+def test_of_equals_that_lie_together_the_middle_is_chosen(values, place, objective):
+    rows = [{"threshold": i, "f": v / 4, "precision": 0.6, "recall": v / 4} for i, v in enumerate(values)]
+    assert choose(rows, objective=objective)["threshold"] == place
 
 
 def test_an_objective_out_of_reach_tells_what_is_in_reach():
