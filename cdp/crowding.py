@@ -36,7 +36,7 @@ def crowd(pairs: np.ndarray, scores: np.ndarray, labels: np.ndarray, *, ratio: f
 
 
 def scored_share(pairs: np.ndarray, scores: np.ndarray, labels: np.ndarray) -> float:
-    """Share of the pairs (P, 2) of different identities to which `cdp.cross_fit` gave a score, in (0, 1].
+    """Share of the pairs (P, 2) of different identities to which one split of `cdp.cross_fit` gave a score, in (0, 1].
 
     Raises
     ------

@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from cdp.crowding import crowd, scored_share
 from cdp.metrics import evaluate
 from cdp.propagation import propagate
 from cdp.selection import above
+from cdp.threshold_sweep import spread_thresholds, sweep
 
-TRIED = {"count": 100, "decimals": 6}  # thresholds of a scoring, spread over its scores; a mediator's crowd below 1
+_TRIED = {"count": 100, "decimals": 6}  # thresholds of a scoring, spread over its scores; a mediator's crowd below 1
 _BEST = {"pairwise_f": "f", "bcubed_f": "bcubed_f", "stability": "stability"}
 _OTHER = {"precision": "recall", "recall": "precision"}
 _SHARE = 0.8  # of the samples in each of the two subsets that are compared
@@ -66,11 +68,61 @@ def _middle_of_best(rows: Sequence[Mapping[str, Any]], values: Sequence[float]) 
     return rows[first + (run - 1) // 2]
 
 
+def labeled_curve(
+    pairs: np.ndarray,
+    scores: np.ndarray,
+    labels: np.ndarray,
+    *,
+    ratio: float,
+    max_size: int = 600,
+    step: float = 0.05,
+    max_iter: int = 100,
+) -> list[dict[str, float | int | None]]:
+    """What each threshold gives on a labelled set that is made as crowded as another.
+
+    Parameters
+    ----------
+    pairs : ndarray of shape (P, 2)
+    scores : ndarray of shape (P,), or (splits, P) from `cdp.cross_fit`
+    labels : integer array of shape (n_samples,)
+    ratio : float, > 0
+        Samples of the other set to those of this one, see `cdp.crowding.crowd`.
+    max_size, step, max_iter
+        See `cdp.propagate`.
+
+    Returns
+    -------
+    list of dict, one a threshold
+        See `cdp.sweep`; of several splits the mean of each figure, where there is one.
+    """
+    thresholds = spread_thresholds(scores, **_TRIED)
+    limits: dict[str, Any] = {"max_size": max_size, "step": step, "max_iter": max_iter}
+    if scores.ndim == 1:
+        return sweep(
+            pairs, crowd(pairs, scores, labels, ratio=ratio), len(labels), thresholds, labels_true=labels, **limits
+        )
+    sweeps = []
+    for split in scores:
+        crowded = crowd(pairs, split, labels, ratio=ratio / scored_share(pairs, split, labels))
+        sweeps.append(sweep(pairs, crowded, len(labels), thresholds, labels_true=labels, **limits))
+    return mean_rows(sweeps)
+
+
+def mean_rows(sweeps: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
+    """Rows of several sweeps over the same thresholds, as one sweep with the mean of each figure where there is one."""
+    rows = []
+    for same in zip(*sweeps, strict=True):
+        seen = {key: [row[key] for row in same if row[key] is not None] for key in same[0]}
+        rows.append({key: sum(values) / len(values) if values else None for key, values in seen.items()})
+        rows[-1]["threshold"] = same[0]["threshold"]
+    return rows
+
+
 def stability(
     pairs: np.ndarray,
     scores: np.ndarray,
     n_samples: int,
-    thresholds: Iterable[float],
+    thresholds: Iterable[float] | None = None,
     *,
     seed: int = 0,
     max_size: int = 600,
@@ -84,8 +136,8 @@ def stability(
     pairs : ndarray of shape (P, 2)
     scores : ndarray of shape (P,)
     n_samples : int
-    thresholds : iterable of float
-        Pairs with a score above the threshold are kept.
+    thresholds : iterable of float, optional
+        Pairs with a score above the threshold are kept; default as in `labeled_curve`.
     seed : int
         Of the subsets, which are the same at all thresholds.
     max_size, step, max_iter
@@ -104,7 +156,7 @@ def stability(
     rng = np.random.default_rng(seed)
     subsets = rng.random((_COMPARISONS, 2, n_samples)) < _SHARE
     rows = []
-    for threshold in thresholds:
+    for threshold in spread_thresholds(scores, **_TRIED) if thresholds is None else thresholds:
         kept = above(scores, threshold)
         agreements = []
         for comparison in subsets:

@@ -53,7 +53,6 @@ def labels_to_choose_by(wildcards):
 
 def settings_of_choice(wildcards):
     return {
-        "cross_fitted": wildcards.scoring.startswith("mediator"),
         "max_iter": config["propagation"]["max_iter"],
         "objective": config["threshold_choice"]["objective"] if has_labels(wildcards) else "stability",
     }

@@ -3,11 +3,11 @@
 import json
 import logging
 
-from cdp.crowding import crowd, scored_share
+import numpy as np
+
 from cdp.files import load_array, load_arrays, read_json, write_csv, write_text
 from cdp.labels import read_labels
-from cdp.threshold_choice import TRIED, choose, stability
-from cdp.threshold_sweep import spread_thresholds, sweep
+from cdp.threshold_choice import choose, labeled_curve, stability
 from scripts.job import run
 
 
@@ -22,14 +22,12 @@ def main(snakemake):
     rows = []
     for accept, path in zip(snakemake.params.accepts, snakemake.input.scores, strict=True):
         scores = load_array(path)
-        thresholds = spread_thresholds(scores, **TRIED)
+        if rows and not np.isfinite(scores).any():
+            continue  # no pair has so many votes
         if labels is None:
-            curve = stability(pairs, scores, n_samples, thresholds, **limits)
+            curve = stability(pairs, scores, n_samples, **limits)
         else:
-            if settings["cross_fitted"]:
-                crowding /= scored_share(pairs, scores, labels)
-            crowded = crowd(pairs, scores, labels, ratio=crowding)
-            curve = sweep(pairs, crowded, n_samples, thresholds, labels_true=labels, **limits)
+            curve = labeled_curve(pairs, scores, labels, ratio=crowding, **limits)
         rows += [{"accept": accept} | row for row in curve]
     best = choose(rows, objective=settings["objective"])
     about = {"objective": settings["objective"], "labeled": snakemake.params.labeled, "crowding": crowding}
