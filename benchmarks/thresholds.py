@@ -15,11 +15,9 @@ from report import parser, report
 from cdp import Mediator, affinity, candidate_pairs, knn_graph, mediator_inputs, sweep
 from cdp.candidates import CandidatePairs
 from cdp.cross_fit import cross_fit
-from cdp.crowding import crowd
 from cdp.ground_truth import same_identity
 from cdp.labels import read_labels
-from cdp.threshold_choice import TRIED, choose, stability
-from cdp.threshold_sweep import spread_thresholds
+from cdp.threshold_choice import choose, labeled_curve, stability
 from cdp.voting import vote_scores
 
 PUBLISHED = {  # accept and threshold
@@ -29,7 +27,6 @@ PUBLISHED = {  # accept and threshold
     "mediator 110": (None, 0.9938),
     "mediator 111": (None, 0.9925),
 }
-FOLDS = 5
 Described = tuple[np.ndarray, CandidatePairs, np.ndarray]
 
 
@@ -57,20 +54,18 @@ def scored(labeled: Described, targets: list[Described], scoring: str) -> list[d
         columns = [mediator_inputs(candidates, cosines, inputs=inputs) for _, candidates, cosines in sets]
         labels, candidates, _ = labeled
         mediator = Mediator.fit(columns[0], same_identity(candidates.pairs, labels))
-        held_out = cross_fit(columns[0], candidates.pairs, labels, folds=FOLDS)
+        held_out = cross_fit(columns[0], candidates.pairs, labels)
         return [{None: scores} for scores in (held_out, *(mediator.predict(part) for part in columns[1:]))]
     members = labeled[1].relationship.shape[1]
     accepts = range(members + 1) if scoring.endswith("auto") else [PUBLISHED[scoring][0]]
     return [{accept: vote_scores(candidates, accept=accept) for accept in accepts} for _, candidates, _ in sets]
 
 
-def curve(of: Described, scores: dict[int | None, np.ndarray], crowding: float = 1) -> list[dict[str, Any]]:
+def curve(of: Described, scores: dict[int | None, np.ndarray], ratio: float = 1) -> list[dict[str, Any]]:
     labels, candidates, _ = of
     rows: list[dict[str, Any]] = []
     for accept, values in scores.items():
-        thresholds = spread_thresholds(values, **TRIED)
-        crowded = crowd(candidates.pairs, values, labels, ratio=crowding)
-        found = sweep(candidates.pairs, crowded, len(labels), thresholds, labels_true=labels)
+        found = labeled_curve(candidates.pairs, values, labels, ratio=ratio)
         rows += [{"accept": accept} | row for row in found]
     return rows
 
@@ -84,8 +79,7 @@ def f_at(of: Described, scores: np.ndarray, threshold: float) -> float:
 def compared(name: str, scoring: str, labeled: Described, target: Described, scores: list[Any]) -> dict[str, Any]:
     """One line of the table."""
     best = choose(curve(target, scores[1]))
-    crowding = len(target[0]) / len(labeled[0]) * (FOLDS if scoring.startswith("mediator") else 1)
-    chosen = choose(curve(labeled, scores[0], crowding))
+    chosen = choose(curve(labeled, scores[0], len(target[0]) / len(labeled[0])))
     accept, fixed = PUBLISHED[scoring]
     auto_f = f_at(target, scores[1][chosen["accept"]], chosen["threshold"])
     row = {
@@ -104,7 +98,7 @@ def compared(name: str, scoring: str, labeled: Described, target: Described, sco
     }
     if len(scores[1]) == 1:
         (values,) = scores[1].values()
-        rows = stability(target[1].pairs, values, len(target[0]), spread_thresholds(values, **TRIED))
+        rows = stability(target[1].pairs, values, len(target[0]))
         stable = choose(rows, objective="stability")["threshold"]
         row |= {"no labels F": f_at(target, values, stable), "no labels": stable}
     return row

@@ -1,4 +1,4 @@
-"""Scores of a labelled set's own pairs, each by a mediator that was trained without the identities of the pair."""
+"""Scores of a labelled set's own pairs, each by mediators that were trained without the identities of the pair."""
 
 from collections.abc import Iterator
 
@@ -14,11 +14,14 @@ def cross_fit(
     labels: np.ndarray,
     *,
     folds: int = 5,
+    repeats: int = 3,
     recipe: str = "default",
     device: str = "auto",
     seed: int = 0,
 ) -> np.ndarray:
     """What mediators make of the pairs of a labelled set whose identities they never saw.
+
+    Which identities meet in a fold is chance, and few wrong pairs decide on a threshold: hence several splits.
 
     Parameters
     ----------
@@ -28,14 +31,16 @@ def cross_fit(
     labels : integer array of shape (n_samples,)
     folds : int, >= 2
         Parts into which the identities are split; one mediator is trained for each, on the pairs within the others.
+    repeats : int, >= 1
+        Number of splits.
     recipe, device, seed
-        See `cdp.Mediator.fit`; `seed` is also that of the split.
+        See `cdp.Mediator.fit`; `seed` is also that of the first split, the next has the next one.
 
     Returns
     -------
-    ndarray of shape (P,), float32
-        -inf for pairs of identities of two folds, of which every mediator saw one: of all pairs with strangers, those
-        that are left are one in `folds` (see `cdp.crowding.crowd`).
+    ndarray of shape (repeats, P), float32
+        -inf for pairs of identities of two folds, of which every mediator saw one: of all pairs with strangers, about
+        one in `folds` is left (see `cdp.crowding.scored_share`).
 
     Raises
     ------
@@ -43,10 +48,11 @@ def cross_fit(
         If there are fewer identities than folds, or the pairs left to train on are of one kind only.
     """
     same = same_identity(pairs, labels)
-    scores = np.full(len(pairs), -np.inf, np.float32)
-    for train, held_out in held_out_pairs(pairs, labels, folds=folds, seed=seed):
-        mediator = Mediator.fit(inputs[train], same[train], recipe=recipe, device=device, seed=seed)
-        scores[held_out] = mediator.predict(inputs[held_out], device=device)
+    scores = np.full((repeats, len(pairs)), -np.inf, np.float32)
+    for number, row in enumerate(scores, seed):
+        for train, held_out in held_out_pairs(pairs, labels, folds=folds, seed=number):
+            mediator = Mediator.fit(inputs[train], same[train], recipe=recipe, device=device, seed=number)
+            row[held_out] = mediator.predict(inputs[held_out], device=device)
     return scores
 
 

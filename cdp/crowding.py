@@ -33,3 +33,17 @@ def crowd(pairs: np.ndarray, scores: np.ndarray, labels: np.ndarray, *, ratio: f
     crowded[best_first[there]] = scores[best_first[places[there]]]
     crowded[best_first[~there]] = -np.inf
     return crowded
+
+
+def scored_share(pairs: np.ndarray, scores: np.ndarray, labels: np.ndarray) -> float:
+    """Share of the pairs (P, 2) of different identities to which one split of `cdp.cross_fit` gave a score, in (0, 1].
+
+    Raises
+    ------
+    ValueError
+        If it gave none to any.
+    """
+    scored = np.isfinite(scores[~same_identity(pairs, labels)])
+    if not scored.any():
+        raise ValueError("no pair of different identities lies within a fold, so nothing can be judged; lower folds")
+    return float(scored.mean())

@@ -77,7 +77,12 @@ def inspect_features(features: np.ndarray, *, name: str | os.PathLike[str]) -> d
 
 
 def dataset_config(
-    models: Sequence[str], *, labeled: bool = False, dims: Mapping[str, int] | None = None, max_size: int | None = None
+    models: Sequence[str],
+    *,
+    labeled: bool = False,
+    labeled_set: str | None = None,
+    dims: Mapping[str, int] | None = None,
+    max_size: int | None = None,
 ) -> dict[str, Any]:
     """The entry of a data set in the config: the first model is the base, the committees are ``single`` and ``all``.
 
@@ -86,6 +91,8 @@ def dataset_config(
     models : sequence of str
     labeled : bool
         A labelled set has no experiments; mediators are trained on it.
+    labeled_set : str, optional
+        The labelled set on which mediators are trained and thresholds chosen; without one the most stable clusters are.
     dims : mapping of model to int, optional
         Of the raw files, which do not say their width.
     max_size : int, optional
@@ -94,13 +101,17 @@ def dataset_config(
     base, *members = models
     entry: dict[str, Any] = {"kind": "labeled"} if labeled else {}
     entry |= {"dim": dict(dims)} if dims else {}
+    entry |= {"labeled": labeled_set} if labeled_set else {}
     entry |= {"models": list(models)}
     entry |= {"max_size": max_size} if max_size else {}
     entry["committees"] = {"single": {"base": base}}
     experiments: list[dict[str, Any]] = [{"strategy": "vote", "committee": "single", "threshold": "auto"}]
     if members:
         entry["committees"]["all"] = {"base": base, "members": members}
-        experiments.append({"strategy": "vote", "committee": "all", "accept": 1, "threshold": "auto"})
+        accept = "auto" if labeled_set else 1
+        experiments.append({"strategy": "vote", "committee": "all", "accept": accept, "threshold": "auto"})
+        if labeled_set:
+            experiments.append({"strategy": "mediator", "committee": "all", "inputs": "111", "threshold": "auto"})
     return entry if labeled else entry | {"experiments": experiments}
 
 
@@ -112,6 +123,7 @@ def declare_dataset(
     labels_path: str | os.PathLike[str] | None = None,
     dim: int | None = None,
     labeled: bool = False,
+    labeled_set: str | None = None,
     root: str | os.PathLike[str] = ".",
 ) -> list[str]:
     """Inspect the files of a data set, link to them from ``data/``, and write its config.
@@ -127,6 +139,8 @@ def declare_dataset(
         Columns of the ``.bin`` files; needed where no other file tells the number of samples.
     labeled : bool
         Whether mediators are to be trained on it.
+    labeled_set : str, optional
+        A labelled set of the same models that is declared already: to train mediators and choose thresholds on.
     root : path
         The folder of the Snakefile.
 
@@ -149,8 +163,12 @@ def declare_dataset(
         raise ValueError(f"{config} exists and is left as it is; choose another name, or remove it first")
     if labeled and labels_path is None:
         raise ValueError("a labelled set needs labels; give --labels")
+    if labeled and labeled_set is not None:
+        raise ValueError("a labelled set is its own; leave out --labeled or --labeled-set")
     folder = root / "data" / ("labeled" if labeled else "unlabeled") / name
     models = _models(features)
+    if labeled_set is not None:
+        _check_labeled_set(labeled_set, config.parent, dataset_config(list(models)))
     places = {folder / "features" / path.name: path for path in models.values()}
     lists = {"list.txt": list_path, "meta.txt": labels_path}
     places |= {folder / file: Path(path) for file, path in lists.items() if path is not None}
@@ -183,7 +201,7 @@ def declare_dataset(
         if not place.exists():
             place.parent.mkdir(parents=True, exist_ok=True)
             place.symlink_to(os.path.abspath(path))
-    entry = dataset_config(list(models), labeled=labeled, dims=dims, max_size=max_size)
+    entry = dataset_config(list(models), labeled=labeled, labeled_set=labeled_set, dims=dims, max_size=max_size)
     with atomic_path(config) as temporary:
         temporary.write_text(_config_text(entry, n_samples), encoding="utf-8")
     done = [
@@ -213,6 +231,24 @@ def _models(features: Sequence[str | os.PathLike[str]]) -> dict[str, Path]:
             raise ValueError(f"{models[path.stem]} and {path} are both of a model {path.stem!r}; rename one")
         models[path.stem] = path
     return models
+
+
+def _check_labeled_set(name: str, folder: Path, entry: Mapping[str, Any]) -> None:
+    """It must be declared, labelled, and have the committees of the data set's entry, of which mediators judge."""
+    _check_name(name, "labelled set")
+    config = folder / f"{name}.yaml"
+    if not config.is_file():
+        raise ValueError(f"there is no {config}, which would declare {name}; declare it first, with --labeled")
+    declared = yaml.safe_load(config.read_text(encoding="utf-8")) or {}
+    if declared.get("kind") != "labeled":
+        raise ValueError(f"{config} does not declare a labelled set; name one that has `kind: labeled`")
+    for committee, own in entry["committees"].items():
+        other = declared.get("committees", {}).get(committee, {})
+        if [other.get("base"), other.get("members", [])] != [own["base"], own.get("members", [])]:
+            raise ValueError(
+                f"{config} has no committee {committee!r} of base {own['base']} and members {own.get('members', [])}; "
+                "give the features of the same models, in the same order"
+            )
 
 
 def _check_places(places: Mapping[Path, Path], folder: Path) -> None:
@@ -277,14 +313,18 @@ def _config_text(entry: Mapping[str, Any], n_samples: int) -> str:
     if entry.get("kind") == "labeled":
         hint = "Name it under `labeled:` in a data set with the same committees, to train mediators for that one."
     else:
-        hint = "Thresholds: auto, or a decimal; a higher one gives purer clusters and discards more (README)."
+        how = f"on {entry['labeled']}" if "labeled" in entry else "for stable clusters, better on a `labeled:` set"
+        hint = f"auto: chosen {how}; or a number: higher gives purer clusters and discards more (docs/thresholds.md)."
     text = yaml.safe_dump(dict(entry), sort_keys=False, default_flow_style=None, width=110)
     return f"# {n_samples:,} samples, declared by cdp.init.\n# {hint}\n{text}"
 
 
 def _next_steps(name: str, labeled: bool) -> list[str]:
     if labeled:
-        return [f"Now name it in the data set that you will cluster, as `labeled: {name}`, with the same committees."]
+        return [
+            f"Now name it in the data set that you will cluster: `--labeled-set {name}` here, or `labeled: {name}` in "
+            "its config, with the same committees."
+        ]
     return [f"Now run: snakemake results/{name}/table.md"]
 
 
@@ -298,6 +338,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--labels", metavar="FILE", help="an integer identity a line")
     parser.add_argument("--dim", type=int, help="columns of .bin files, if no other file tells the number of samples")
     parser.add_argument("--labeled", action="store_true", help="train mediators on it")
+    parser.add_argument(
+        "--labeled-set",
+        metavar="NAME",
+        help="a labelled set of the same models, to train mediators, choose thresholds on",
+    )
     options = parser.parse_args(arguments)
     try:
         if options.dim is not None and options.dim < 1:
@@ -309,6 +354,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             labels_path=options.labels,
             dim=options.dim,
             labeled=options.labeled,
+            labeled_set=options.labeled_set,
         )
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)

@@ -60,13 +60,16 @@ def baseline_row(baseline: Mapping[str, Any]) -> dict[str, Any]:
     ----------
     baseline : mapping
         ``method`` (its name), ``setting``, ``true_number`` (whether it was given the true number of clusters),
+        ``choice`` (optional: path of the JSON file that says what ``auto`` parameters stand for),
         and of what `table_row` takes: ``evaluation``, ``knn_recalls``, ``knn_benchmarks``,
         ``cluster_benchmarks``, ``published``.
     """
     name = baseline["method"] + (" *" if baseline["true_number"] else "")
-    return {"strategy": name, "models": 1, "setting": baseline["setting"], "max_size": None, "step": None} | _figures(
-        baseline
-    )
+    setting = baseline["setting"]
+    if baseline.get("choice"):
+        for parameter, value in read_json(baseline["choice"])["parameters"].items():
+            setting = setting.replace(f"{parameter} auto", f"{parameter} {value} auto")
+    return {"strategy": name, "models": 1, "setting": setting, "max_size": None, "step": None} | _figures(baseline)
 
 
 def _figures(entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -203,6 +206,9 @@ def _notes(
     if any(_AUTO in row["setting"] and _NO_LABELS not in row["setting"] for row in rows):
         yield ""
         yield "auto: chosen on the labelled set; threshold.json and .csv beside the row's meta.txt tell how."
+    if any(_AUTO in row["setting"] for row in baselines):
+        yield ""
+        yield "auto in a baseline: chosen on the labelled set; parameters.json and .csv beside its meta.txt tell how."
     if any(_NO_LABELS in row["setting"] for row in rows):
         yield ""
         yield "no labels: chosen by the stability of the clusters alone, for want of a labelled set; less reliable."

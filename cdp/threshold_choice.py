@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from cdp.crowding import crowd, scored_share
 from cdp.metrics import evaluate
 from cdp.propagation import propagate
 from cdp.selection import above
+from cdp.threshold_sweep import spread_thresholds, sweep
 
-TRIED = {"count": 100, "decimals": 6}  # thresholds of a scoring, spread over its scores; a mediator's crowd below 1
+_TRIED = {"count": 100, "decimals": 6}  # thresholds of a scoring, spread over its scores; a mediator's crowd below 1
 _BEST = {"pairwise_f": "f", "bcubed_f": "bcubed_f", "stability": "stability"}
 _OTHER = {"precision": "recall", "recall": "precision"}
 _SHARE = 0.8  # of the samples in each of the two subsets that are compared
@@ -32,7 +34,8 @@ def choose(rows: Sequence[Mapping[str, Any]], *, objective: str = "pairwise_f") 
     Returns
     -------
     mapping
-        The first of equals.
+        Of neighbouring rows that are equally good the one in the middle, farthest from where it gets worse; of others
+        the first.
 
     Raises
     ------
@@ -40,7 +43,7 @@ def choose(rows: Sequence[Mapping[str, Any]], *, objective: str = "pairwise_f") 
         If `objective` is none of these, or no row reaches the value.
     """
     if objective in _BEST:
-        return max(rows, key=lambda row: row[_BEST[objective]] or 0.0)
+        return _middle_of_best(rows, [row[_BEST[objective]] or 0.0 for row in rows])
     bound = re.fullmatch(r"(bcubed_)?(precision|recall)>=([0-9]+(?:[.][0-9]+)?)", objective)
     if not bound:
         raise ValueError(
@@ -49,18 +52,77 @@ def choose(rows: Sequence[Mapping[str, Any]], *, objective: str = "pairwise_f") 
         )
     prefix = bound[1] or ""
     figure, counterpart, least = prefix + bound[2], prefix + _OTHER[bound[2]], float(bound[3])
-    reached = [row for row in rows if row[figure] is not None and row[figure] >= least]
-    if not reached:
-        most = max((row[figure] or 0.0 for row in rows), default=0.0)
+    reached = [row[figure] is not None and row[figure] >= least for row in rows]
+    if not any(reached):
+        most = max(row[figure] or 0.0 for row in rows)
         raise ValueError(f"objective {objective} is out of reach: at best it is {most:.4f}; ask for less")
-    return max(reached, key=lambda row: row[counterpart] or 0.0)
+    return _middle_of_best(
+        rows, [row[counterpart] or 0.0 if is_in else -1.0 for row, is_in in zip(rows, reached, strict=True)]
+    )
+
+
+def _middle_of_best(rows: Sequence[Mapping[str, Any]], values: Sequence[float]) -> Mapping[str, Any]:
+    best = max(values)
+    first = values.index(best)
+    run = next((length for length, value in enumerate(values[first:]) if value != best), len(values) - first)
+    return rows[first + (run - 1) // 2]
+
+
+def labeled_curve(
+    pairs: np.ndarray,
+    scores: np.ndarray,
+    labels: np.ndarray,
+    *,
+    ratio: float,
+    max_size: int = 600,
+    step: float = 0.05,
+    max_iter: int = 100,
+) -> list[dict[str, float | int | None]]:
+    """What each threshold gives on a labelled set that is made as crowded as another.
+
+    Parameters
+    ----------
+    pairs : ndarray of shape (P, 2)
+    scores : ndarray of shape (P,), or (splits, P) from `cdp.cross_fit`
+    labels : integer array of shape (n_samples,)
+    ratio : float, > 0
+        Samples of the other set to those of this one, see `cdp.crowding.crowd`.
+    max_size, step, max_iter
+        See `cdp.propagate`.
+
+    Returns
+    -------
+    list of dict, one a threshold
+        See `cdp.sweep`; of several splits the mean of each figure, where there is one.
+    """
+    thresholds = spread_thresholds(scores, **_TRIED)
+    limits: dict[str, Any] = {"max_size": max_size, "step": step, "max_iter": max_iter}
+    if scores.ndim == 1:
+        return sweep(
+            pairs, crowd(pairs, scores, labels, ratio=ratio), len(labels), thresholds, labels_true=labels, **limits
+        )
+    sweeps = []
+    for split in scores:
+        crowded = crowd(pairs, split, labels, ratio=ratio / scored_share(pairs, split, labels))
+        sweeps.append(sweep(pairs, crowded, len(labels), thresholds, labels_true=labels, **limits))
+    return mean_rows(sweeps)
+
+
+def mean_rows(sweeps: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
+    """Rows of several sweeps over the same thresholds, as one sweep with the mean of each figure where there is one."""
+    rows = []
+    for same in zip(*sweeps, strict=True):
+        seen = {key: [row[key] for row in same if row[key] is not None] for key in same[0]}
+        rows.append({key: sum(values) / len(values) if values else None for key, values in seen.items()})
+        rows[-1]["threshold"] = same[0]["threshold"]
+    return rows
 
 
 def stability(
     pairs: np.ndarray,
     scores: np.ndarray,
     n_samples: int,
-    thresholds: Iterable[float],
+    thresholds: Iterable[float] | None = None,
     *,
     seed: int = 0,
     max_size: int = 600,
@@ -74,8 +136,8 @@ def stability(
     pairs : ndarray of shape (P, 2)
     scores : ndarray of shape (P,)
     n_samples : int
-    thresholds : iterable of float
-        Pairs with a score above the threshold are kept.
+    thresholds : iterable of float, optional
+        Pairs with a score above the threshold are kept; default as in `labeled_curve`.
     seed : int
         Of the subsets, which are the same at all thresholds.
     max_size, step, max_iter
@@ -94,7 +156,7 @@ def stability(
     rng = np.random.default_rng(seed)
     subsets = rng.random((_COMPARISONS, 2, n_samples)) < _SHARE
     rows = []
-    for threshold in thresholds:
+    for threshold in spread_thresholds(scores, **_TRIED) if thresholds is None else thresholds:
         kept = above(scores, threshold)
         agreements = []
         for comparison in subsets:

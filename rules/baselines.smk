@@ -1,6 +1,6 @@
 """Other clustering methods, for comparison (DESIGN 4.8).
 
-Reads features or a cached kNN graph; makes, in results/D/baselines/NAME/, meta.txt, outcome.json ("done", or why there are
+Reads features or a cached kNN graph and, for parameters that are `auto`, what was chosen; makes, in results/D/baselines/NAME/, meta.txt, outcome.json ("done", or why there are
 no clusters: then meta.txt is empty) and evaluation.json.
 """
 
@@ -17,18 +17,14 @@ def baseline_entry(wildcards):
     return baselines[wildcards.baseline]
 
 
-def baseline_features(wildcards):
-    entry = baseline_entry(wildcards)
-    if "features" not in BASELINE_INPUTS[entry["method"]]:
-        return []
-    return [feature_file(wildcards.dataset, entry["model"])]
+def baseline_features(name, entry):
+    """The features that its method works on, as a list of none or one file."""
+    return [feature_file(name, entry["model"])] if "features" in BASELINE_INPUTS[entry["method"]] else []
 
 
-def baseline_neighbors(wildcards):
-    entry = baseline_entry(wildcards)
-    if "neighbors" not in BASELINE_INPUTS[entry["method"]]:
-        return []
-    return [baseline_knn(wildcards.dataset, entry)]
+def baseline_neighbors(name, entry):
+    """The kNN graph that its method works on, as a list of none or one file."""
+    return [baseline_knn(name, entry)] if "neighbors" in BASELINE_INPUTS[entry["method"]] else []
 
 
 def baseline_knn(name, entry):
@@ -36,9 +32,9 @@ def baseline_knn(name, entry):
 
 
 def baseline_settings(entry):
-    """What its method takes from the config; the true number of clusters is read from the labels."""
+    """What its method takes from the config; what is chosen, and the true number of clusters, are read from files."""
     own = {key: entry[key] for key in sorted(entry) if key not in ("k", "method", "model", "published")}
-    return {key: value for key, value in own.items() if not (key == "n_clusters" and value is True)}
+    return {key: value for key, value in own.items() if value != "auto" and not (key == "n_clusters" and value is True)}
 
 
 def baseline_module(entry):
@@ -50,12 +46,13 @@ def baseline_rows(name):
     rows = []
     for baseline, entry in dataset_entry(name)["baselines"].items():
         folder = BASELINE_DIR.format(dataset=name, baseline=baseline)
-        shared = [baseline_knn(name, entry)] if "neighbors" in BASELINE_INPUTS[entry["method"]] else []
+        shared = baseline_neighbors(name, entry)
         rows.append(
             {
                 "method": baseline,
                 "setting": baseline_setting(name, baseline, entry),
                 "true_number": entry.get("n_clusters") is True,
+                "choice": f"{folder}/parameters.json" if "auto" in entry.values() else None,
                 "evaluation": f"{folder}/evaluation.json",
                 "knn_recalls": [str(Path(path).with_suffix(".json")) for path in shared],
                 "knn_benchmarks": [benchmark for path in shared for benchmark in benchmarks_of_jobs(path)],
@@ -85,8 +82,9 @@ rule baseline:
     """Clusters by one method, within its budget of time and memory."""
     input:
         lambda w: f"results/{w.dataset}/features/{baseline_entry(w)['model']}.json",
-        features=baseline_features,
-        neighbors=baseline_neighbors,
+        choice=lambda w: chosen_parameters(w),
+        features=lambda w: baseline_features(w.dataset, baseline_entry(w)),
+        neighbors=lambda w: baseline_neighbors(w.dataset, baseline_entry(w)),
         labels=baseline_labels,
     output:
         clusters=f"{BASELINE_DIR}/meta.txt",

@@ -272,6 +272,9 @@ def check_baseline(at, name, entry, dataset, config, schema):
         entry.setdefault("k", (config["knn"] | dataset)["k"])
     else:
         del common["k"]
+    grids = {key: value["grid"] for key, value in methods[method]["properties"].items() if "grid" in value}
+    chosen = [key for key in grids if entry.get(key) == "auto"]
+    entry |= {key: grids[key][0] for key in chosen}  # in their place while all else is checked
     own = {"type": "object", "additionalProperties": False, **methods[method], "$defs": schema["$defs"]}
     validator = StrictValidator(own | {"properties": common | methods[method]["properties"]})
     for error in list(validator.iter_errors(entry)):
@@ -286,6 +289,17 @@ def check_baseline(at, name, entry, dataset, config, schema):
     if method == "knn_dbscan":
         most = f"it must be at most k, the {entry['k']} neighbours that the graph has"
         require(entry["min_samples"] <= entry["k"], f"{at}.min_samples", entry["min_samples"], most)
+    for key in chosen:
+        entry[key] = "auto"
+        check_chosen(f"{at}.{key}", entry["model"], dataset, config)
+
+
+def check_chosen(at, model, dataset, config):
+    """A parameter that is auto needs a labelled set that has the model."""
+    owner = dataset if dataset["kind"] == "labeled" else config["datasets"].get(dataset.get("labeled"))
+    require(owner, at, "auto", "it is chosen on a labelled set; add `labeled`, or give a value")
+    models = owner.get("models", owner.get("synthetic", {}).get("models", ()))
+    require(model in models, at, "auto", f"{dataset['labeled']} has no model {model!r} to choose it by; give a value")
 
 
 def check_synthetic(at, dataset):

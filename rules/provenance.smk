@@ -33,6 +33,11 @@ def labeled_sets_to_choose_on(name):
             yield labeled_set_of(name, committee, f"choosing a threshold for {name}"), committee
 
 
+def searched_baselines(name):
+    """Those with parameters that are chosen on a labelled set."""
+    return [entry for entry in dataset_entry(name)["baselines"].values() if "auto" in entry.values()]
+
+
 def models_of(name):
     """(data set, model) of all features that a table rests on, those of the labelled set included."""
     dataset = dataset_entry(name)
@@ -40,6 +45,7 @@ def models_of(name):
     committees += [(wildcards["dataset"], wildcards["committee"]) for wildcards in mediators_of(name)]
     committees += labeled_sets_to_choose_on(name)
     models = {(name, entry["model"]) for entry in dataset["baselines"].values()}
+    models |= {(set_to_search_on(name), entry["model"]) for entry in searched_baselines(name)}
     for owner, committee in committees:
         entry = dataset_entry(owner)["committees"][committee]
         models |= {(owner, model) for model in (entry["base"], *entry["members"])}
@@ -66,6 +72,7 @@ def config_of(name):
     """The part of the config that a table rests on."""
     owners = {name, *(wildcards["dataset"] for wildcards in mediators_of(name))}
     owners |= {labeled for labeled, _ in labeled_sets_to_choose_on(name)}
+    owners |= {set_to_search_on(name) for _ in searched_baselines(name)}
     part = {
         "datasets": {owner: dataset_entry(owner) for owner in owners},
         "knn": settings("knn", without=idle_backends()),

@@ -21,7 +21,7 @@ rule table:
     """One row an experiment and one a baseline (DESIGN 6), with times from the jobs' benchmark files."""
     input:
         evaluations=lambda w: evaluations(table_rows(w.dataset) + baseline_rows(w.dataset)),
-        choices=lambda w: choices(table_rows(w.dataset)),
+        choices=lambda w: choices(table_rows(w.dataset) + baseline_rows(w.dataset)),
         recalls=lambda w: recalls(table_rows(w.dataset) + baseline_rows(w.dataset)),
         provenance="results/{dataset}/provenance.json",  # so that no table is without
     output:

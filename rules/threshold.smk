@@ -52,12 +52,9 @@ def labels_to_choose_by(wildcards):
 
 
 def settings_of_choice(wildcards):
-    """Folds into which the labelled set is split: one for a vote, which is not trained."""
-    choice = config["threshold_choice"]
     return {
-        "folds": choice["folds"] if wildcards.scoring.startswith("mediator") else 1,
         "max_iter": config["propagation"]["max_iter"],
-        "objective": choice["objective"] if has_labels(wildcards) else "stability",
+        "objective": config["threshold_choice"]["objective"] if has_labels(wildcards) else "stability",
     }
 
 
@@ -76,7 +73,9 @@ rule cross_fit:
     threads: 2
     resources:
         mem_mb=memory(1500, 6),
+        gpu=gpus(config["mediator"]["device"]),
     params:
+        labels=lambda w: fingerprints(w.dataset, labels_of(w.dataset)),
         settings=settings("mediator") | {"folds": config["threshold_choice"]["folds"]},
         source=source_hash("cross_fit.py"),
     message:
@@ -107,6 +106,7 @@ rule choose_threshold:
     params:
         accepts=accepts_to_try,
         labeled=lambda w: set_to_choose_on(w) if has_labels(w) else None,
+        labels=lambda w: fingerprints(set_to_choose_on(w), labels_to_choose_by(w)),
         settings=settings_of_choice,
         source=source_hash("choose_threshold.py"),
     message:

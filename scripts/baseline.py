@@ -1,34 +1,35 @@
 """Cluster by another method. Reads features or neighbours, writes meta.txt and outcome.json."""
 
-import importlib
 import json
 
 from cdp.budget import run_within
-from cdp.files import write_text
+from cdp.files import read_json, write_text
 from scripts.job import run
 
 
 def main(snakemake):
     budget = snakemake.params.budget
-    outcome = run_within(lambda: cluster(snakemake), seconds=budget["max_seconds"], megabytes=budget["max_mb"])
-    if outcome:
+    chosen = read_json(snakemake.input.choice[0]) if snakemake.input.choice else {"outcome": "done", "parameters": {}}
+    failure = None if chosen["outcome"] == "done" else chosen["outcome"]
+    if not failure:
+        failure = run_within(
+            lambda: cluster(snakemake, chosen["parameters"]), seconds=budget["max_seconds"], megabytes=budget["max_mb"]
+        )
+    if failure:
         write_text(snakemake.output.clusters, "")
-    write_text(snakemake.output.outcome, json.dumps({"outcome": outcome or "done"}) + "\n")
+    write_text(snakemake.output.outcome, json.dumps({"outcome": failure or "done"}) + "\n")
 
 
-def cluster(snakemake):
-    from cdp.features import load_features
-    from cdp.files import load_arrays
+def cluster(snakemake, chosen):
+    from cdp.baselines.method import method_on_files
     from cdp.labels import format_labels, read_labels
-    from cdp.neighbors import Neighbors
 
-    method = getattr(importlib.import_module(f"cdp.baselines.{snakemake.params.method}"), snakemake.params.method)
-    settings = dict(snakemake.params.settings)
+    settings = snakemake.params.settings | chosen
     if snakemake.input.labels:
         settings["n_clusters"] = len(set(read_labels(snakemake.input.labels[0]).tolist()))
-    inputs = [load_features(path, dim=snakemake.params.dim) for path in snakemake.input.features]
-    inputs += [Neighbors(*load_arrays(path, "idx", "dist")) for path in snakemake.input.neighbors]
-    write_text(snakemake.output.clusters, format_labels(method(*inputs, **settings)))
+    inputs = {"features": snakemake.input.features, "neighbors": snakemake.input.neighbors}
+    method = method_on_files(snakemake.params.method, **inputs, dim=snakemake.params.dim)
+    write_text(snakemake.output.clusters, format_labels(method(**settings)))
 
 
 run(main, snakemake)

@@ -3,11 +3,11 @@
 import json
 import logging
 
-from cdp.crowding import crowd
+import numpy as np
+
 from cdp.files import load_array, load_arrays, read_json, write_csv, write_text
 from cdp.labels import read_labels
-from cdp.threshold_choice import TRIED, choose, stability
-from cdp.threshold_sweep import spread_thresholds, sweep
+from cdp.threshold_choice import choose, labeled_curve, stability
 from scripts.job import run
 
 
@@ -18,17 +18,16 @@ def main(snakemake):
     limits = {"max_size": int(wildcards.max_size), "step": float(wildcards.step), "max_iter": settings["max_iter"]}
     if snakemake.input.labels:
         labels = read_labels(snakemake.input.labels[0], n_samples=n_samples)
-        target = read_json(snakemake.input.target)["samples"]
-        crowding = settings["folds"] * target / n_samples
+        crowding = read_json(snakemake.input.target)["samples"] / n_samples
     rows = []
     for accept, path in zip(snakemake.params.accepts, snakemake.input.scores, strict=True):
         scores = load_array(path)
-        thresholds = spread_thresholds(scores, **TRIED)
+        if rows and not np.isfinite(scores).any():
+            continue  # no pair has so many votes
         if labels is None:
-            curve = stability(pairs, scores, n_samples, thresholds, **limits)
+            curve = stability(pairs, scores, n_samples, **limits)
         else:
-            crowded = crowd(pairs, scores, labels, ratio=crowding)
-            curve = sweep(pairs, crowded, n_samples, thresholds, labels_true=labels, **limits)
+            curve = labeled_curve(pairs, scores, labels, ratio=crowding, **limits)
         rows += [{"accept": accept} | row for row in curve]
     best = choose(rows, objective=settings["objective"])
     about = {"objective": settings["objective"], "labeled": snakemake.params.labeled, "crowding": crowding}

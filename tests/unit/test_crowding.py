@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cdp.crowding import crowd
+from cdp.crowding import crowd, scored_share
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -75,3 +75,16 @@ def test_a_crowd_of_identities_is_met_as_the_model_says():
     thresholds = [0.4, 0.5, 0.6]
     imitated, real = wrong_pairs_above(100, thresholds, 5), wrong_pairs_above(500, thresholds, 1)
     np.testing.assert_allclose(imitated, real, rtol=0.35)
+
+
+@settings(max_examples=100)
+@given(SEEDS, st.integers(2, 12), st.integers(1, 40))
+def test_the_share_of_strangers_with_a_score(seed, n, count):
+    pairs, scores, labels, _ = scored_pairs(seed, n, count, 0)
+    strangers = [s for (i, j), s in zip(pairs.tolist(), scores.tolist(), strict=True) if labels[i] != labels[j]]
+    scored = [s for s in strangers if s > -1]
+    if scored:
+        assert scored_share(pairs, scores, labels) == pytest.approx(len(scored) / len(strangers))
+    else:
+        with pytest.raises(ValueError, match="no pair of different identities lies within a fold, .*lower folds"):
+            scored_share(pairs, scores, labels)

@@ -61,7 +61,42 @@ def test_a_labelled_set_has_no_experiments(root):
     entry = yaml.safe_load((root / "config/datasets/mydata.yaml").read_text())
     assert entry == {"kind": "labeled", "models": ["a"], "committees": {"single": {"base": "a"}}}
     assert (root / "data/labeled/mydata/meta.txt").exists()
-    assert "as `labeled: mydata`" in said[-1]
+    assert "--labeled-set mydata` here, or `labeled: mydata`" in said[-1]
+
+
+@pytest.mark.parametrize("features", [["a.npy"], ["a.npy", "b.bin"]])
+def test_on_a_labelled_set_everything_is_chosen(root, features):
+    declare(root, *features, name="known", labels_path="meta.txt", labeled=True)
+    declare(root, *features, labeled_set="known")
+    entry = yaml.safe_load((root / "config/datasets/mydata.yaml").read_text())
+    assert entry["labeled"] == "known"
+    expected = [
+        {"strategy": "vote", "committee": "single", "threshold": "auto"},
+        {"strategy": "vote", "committee": "all", "accept": "auto", "threshold": "auto"},
+        {"strategy": "mediator", "committee": "all", "inputs": "111", "threshold": "auto"},
+    ]
+    assert entry["experiments"] == expected[: 1 if len(features) == 1 else 3]
+
+
+@pytest.mark.parametrize(
+    ("features", "options", "message"),
+    [
+        (["a.npy", "b.bin"], {"labeled_set": "../known"}, "'../known' cannot be the name of a labelled set"),
+        (["a.npy", "b.bin"], {"labeled_set": "unknown"}, "there is no .*unknown.yaml, which would declare unknown"),
+        (["a.npy", "b.bin"], {"labeled_set": "plain"}, "plain.yaml does not declare a labelled set"),
+        (["b.bin", "a.npy"], {"labeled_set": "known", "dim": 5}, "has no committee 'single' of base b and members"),
+        (["a.npy", "b.bin"], {"labeled_set": "alone"}, "has no committee 'all' of base a and members .'b'.; give"),
+        (["a.npy"], {"labeled_set": "known", "labeled": True, "labels_path": "meta.txt"}, "a labelled set is its own"),
+    ],
+)
+def test_labelled_sets_that_do_not_fit(root, features, options, message):
+    declare(root, "a.npy", "b.bin", name="known", labels_path="meta.txt", labeled=True)
+    declare(root, "a.npy", name="alone", labels_path="meta.txt", labeled=True)
+    declare(root, "a.npy", name="plain")
+    before = tree(root)
+    with pytest.raises(ValueError, match=message):
+        declare(root, *features, **options)
+    assert tree(root) == before
 
 
 def test_identities_larger_than_max_size_raise_it(root):

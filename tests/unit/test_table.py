@@ -220,6 +220,21 @@ def test_baselines_have_a_table_of_their_own(experiment, baseline):
     assert (second["baseline"], second["kNN time"], second["total time"]) == ("knn_dbscan *", "", "4.0 s")
 
 
+def test_chosen_parameters_are_shown_as_such(experiment, baseline, tmp_path):
+    path = tmp_path / "parameters.json"
+    path.write_text(json.dumps({"parameters": {"eps": 0.55, "min_samples": 2}}))
+    chosen = baseline | {"setting": "eps auto k 15 min_samples auto", "choice": str(path)}
+    rows = [baseline_row(chosen), baseline_row(baseline | {"choice": None})]
+    assert [row["setting"] for row in rows] == ["eps 0.55 auto k 15 min_samples 2 auto", baseline["setting"]]
+    notes = [
+        markdown_text("demo", [table_row(experiment)], baselines=some, threads={}).count(
+            "auto in a baseline: chosen on"
+        )
+        for some in (rows, rows[1:])
+    ]
+    assert notes == [1, 0]
+
+
 def test_baseline_that_failed_says_so(experiment, baseline, tmp_path):
     (tmp_path / "evaluation.json").write_text(json.dumps({"outcome": "out of memory (24 GB)"}))
     row = baseline_row(baseline)

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cdp.threshold_choice import choose, stability
+from cdp.crowding import crowd
+from cdp.threshold_choice import choose, labeled_curve, mean_rows, stability
 from cdp.threshold_sweep import sweep
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -88,7 +89,7 @@ ROWS = [
 @pytest.mark.parametrize(
     ("objective", "threshold"),
     [
-        ("pairwise_f", 0.2),  # the first of equals
+        ("pairwise_f", 0.2),
         ("bcubed_f", 0.1),
         ("precision>=0.98", 0.3),
         ("precision>=0.981", 0.4),
@@ -104,6 +105,16 @@ def test_objectives(objective, threshold):
     assert choose(ROWS, objective=objective)["threshold"] == threshold
 
 
+@pytest.mark.parametrize(
+    ("values", "place"),
+    [([1, 3, 3, 3, 2], 2), ([3, 3, 3, 3, 1], 1), ([1, 2, 3, 3, 3], 3), ([1, 3, 2, 3, 3], 1), ([2] * 7, 3), ([0], 0)],
+)
+@pytest.mark.parametrize("objective", ["pairwise_f", "precision>=0.5"])
+def test_of_equals_that_lie_together_the_middle_is_chosen(values, place, objective):
+    rows = [{"threshold": i, "f": v / 4, "precision": 0.6, "recall": v / 4} for i, v in enumerate(values)]
+    assert choose(rows, objective=objective)["threshold"] == place
+
+
 def test_an_objective_out_of_reach_tells_what_is_in_reach():
     with pytest.raises(ValueError, match="precision>=0.995 is out of reach: at best it is 0.9900; ask for less"):
         choose(ROWS, objective="precision>=0.995")
@@ -115,6 +126,48 @@ def test_an_objective_out_of_reach_tells_what_is_in_reach():
 def test_other_objectives_are_refused(objective):
     with pytest.raises(ValueError, match="objective must be pairwise_f, bcubed_f"):
         choose(ROWS, objective=objective)
+
+
+def test_means_of_sweeps():
+    sweeps = [
+        [{"threshold": 0.1, "f": 0.5, "clusters": 3}, {"threshold": 0.3, "f": None, "clusters": 4}],
+        [{"threshold": 0.1, "f": 0.7, "clusters": 6}, {"threshold": 0.3, "f": 0.2, "clusters": 4}],
+        [{"threshold": 0.1, "f": None, "clusters": 6}, {"threshold": 0.3, "f": 0.4, "clusters": 4}],
+    ]
+    first, second = mean_rows(sweeps)
+    assert first == {"threshold": 0.1, "f": pytest.approx(0.6), "clusters": 5}
+    assert second == {"threshold": 0.3, "f": pytest.approx(0.3), "clusters": 4}
+    nothing = [[{"threshold": 0.1, "f": None}]] * 2
+    assert mean_rows(nothing) == nothing[0]
+
+
+def test_splits_are_each_crowded_for_the_strangers_they_lack():
+    """Two splits that score a half and a quarter of the strangers, of equal scores: as if each had scored all."""
+    labels = np.repeat(np.arange(8), 4)
+    within = [(i, j) for i, j in combinations(range(32), 2) if labels[i] == labels[j]]
+    strangers = [(i, j) for i, j in combinations(range(0, 32, 4), 2)]
+    pairs = np.array(within + strangers)
+    scores = np.full((2, len(pairs)), -np.inf, np.float32)
+    rng = np.random.default_rng(0)
+    scores[:, : len(within)] = rng.uniform(0.5, 0.9, len(within))
+    for row, share in zip(scores, (2, 4), strict=True):
+        row[len(within) :: share] = np.linspace(0.8, 0.2, len(strangers))[::share]
+    for ratio in (1, 3):
+        rows = labeled_curve(pairs, scores, labels, ratio=ratio)
+        thresholds = [row["threshold"] for row in rows]
+        expected = [
+            [
+                row["pairs"]
+                for row in sweep(
+                    pairs, crowd(pairs, one, labels, ratio=ratio * share), 32, thresholds, labels_true=labels
+                )
+            ]
+            for one, share in zip(scores, (2, 4), strict=True)
+        ]
+        assert [row["pairs"] for row in rows] == pytest.approx(np.mean(expected, axis=0))
+    alone = labeled_curve(pairs, scores[0], labels, ratio=1)
+    plain = sweep(pairs, scores[0], 32, [row["threshold"] for row in alone], labels_true=labels)
+    assert alone == plain
 
 
 def groups(seed, sizes, wrong):

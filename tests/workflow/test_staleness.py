@@ -175,6 +175,7 @@ MODULES = {
     "baselines/kmeans.py": baselines(2),  # spectral uses it
     "baselines/knn_dbscan.py": baselines(1),
     "baselines/leiden.py": baselines(1),
+    "baselines/method.py": baselines(12),
     "baselines/minibatch_kmeans.py": baselines(1),
     "baselines/radius.py": baselines(3),
     "baselines/seeding.py": baselines(4),
@@ -198,6 +199,7 @@ MODULES = {
     "fetch.py": NOTHING,
     "figures.py": NOTHING,
     "files.py": EVERYTHING,
+    "grid_search.py": NOTHING,  # see test_chosen_parameters.py
     "ground_truth.py": FROM_TRAINING
     | {"ground_truth": 1, "propagate": 3, "evaluate": 5, "evaluate_baseline": 12, "soft_propagate": 3, "sweep": 4},
     "images.py": NOTHING,
@@ -256,6 +258,7 @@ SCRIPTS = {
     "export.py": NOTHING,
     "fetch_emore.py": NOTHING,
     "figure.py": NOTHING,
+    "grid_search.py": NOTHING,
     "ground_truth.py": {"ground_truth": 1} | ONE_EXPERIMENT,
     "job.py": NOTHING,
     "knn.py": FROM_KNN,
