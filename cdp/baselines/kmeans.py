@@ -3,11 +3,11 @@
 import numba
 import numpy as np
 
-from cdp.baselines.seeding import check_n_clusters, greedy_k_means_plus_plus
+from cdp.baselines.seeding import check_n_clusters, greedy_k_means_plus_plus, short_axes
 from cdp.components import number_by_appearance
 from cdp.features import normalize
 from cdp.knn.best import Best
-from cdp.knn.points import Points, principal_axes
+from cdp.knn.points import Points
 from cdp.knn.scan import Cells, closeness, scan
 from cdp.threads import limit_threads, one_blas_thread
 
@@ -55,7 +55,7 @@ def kmeans(features: np.ndarray, *, n_clusters: int, iterations: int = 20, seed:
 def lloyd(vectors: np.ndarray, *, n_clusters: int, iterations: int, seed: int) -> np.ndarray:
     """As `kmeans`, for float32 vectors taken as they are."""
     with limit_threads(), one_blas_thread():
-        axes = principal_axes(vectors)
+        axes = short_axes(vectors)
         points = Points.of(vectors, axes)
         centroids = greedy_k_means_plus_plus(points, n_clusters, seed=seed)
         best = Best.none(len(vectors), 1)

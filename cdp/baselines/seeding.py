@@ -3,11 +3,22 @@
 import numba
 import numpy as np
 
-from cdp.knn.points import Points
-from cdp.knn.scan import closeness
+from cdp.knn.points import Axes, Points, principal_axes
+from cdp.knn.scan import closeness, product
 from cdp.threads import in_ranges, one_blas_thread
 
+_WIDTH = 48  # of heads
 _BLOCK = 16384  # vectors a task
+_CHUNK = 64  # of these that are first looked at together
+
+
+def short_axes(vectors: np.ndarray) -> Axes | None:
+    """`principal_axes` with shorter heads, and necks of the rest: for k-means, few centroids are near to a sample."""
+    axes = principal_axes(vectors)
+    if axes is None:
+        return None
+    heads, necks = np.split(np.concatenate(axes, axis=1), [_WIDTH], axis=1)
+    return Axes(np.ascontiguousarray(heads), np.ascontiguousarray(necks))
 
 
 def greedy_k_means_plus_plus(points: Points, n_clusters: int, *, seed: int) -> np.ndarray:
@@ -35,14 +46,15 @@ def greedy_k_means_plus_plus(points: Points, n_clusters: int, *, seed: int) -> n
     n, trials = len(points.vectors), 2 + int(np.log(n_clusters))
     chosen = np.empty(n_clusters, np.int64)
     nearest = np.full(n, np.inf, np.float32)  # half the squared distance to the nearest centroid
+    bounds = np.empty((trials, n), np.float32)  # of products with candidates
     candidates = generator.integers(n, size=1)
     with one_blas_thread():
         for c in range(n_clusters):
             if c > 0:
                 candidates = _drawn(nearest, trials, generator)
-            distances, savings = _with_candidates(points, candidates, nearest)
-            best = int(np.argmax(savings))
-            chosen[c], nearest = candidates[best], np.ascontiguousarray(distances[:, best])
+            best = int(np.argmax(_savings(points, candidates, nearest, bounds)))
+            chosen[c] = candidates[best]
+            _compare(bounds[best], 0, *points, chosen[c], nearest, True)
     return points.vectors[chosen]
 
 
@@ -52,34 +64,49 @@ def _drawn(weights: np.ndarray, count: int, generator: np.random.Generator) -> n
     return np.minimum(np.searchsorted(ends, generator.random(count) * ends[-1], side="right"), len(weights) - 1)
 
 
-def _with_candidates(points: Points, candidates: np.ndarray, nearest: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Half the squared distance of each vector to its nearest centroid with each candidate; by how much it falls."""
+def _savings(points: Points, candidates: np.ndarray, nearest: np.ndarray, bounds: np.ndarray) -> np.ndarray:
+    """By how much the sum of `nearest` falls with each candidate; leaves their bounds."""
     heads = points.heads[candidates]
-    halves = -heads[:, -1]
     heads[:, -1] = 1
-    distances = np.empty((len(nearest), len(candidates)), np.float32)
     savings = np.zeros((-(-len(nearest) // _BLOCK), len(candidates)))
 
     def measure(start: int, stop: int) -> None:
-        np.matmul(points.heads[start:stop], heads.T, out=distances[start:stop])
-        _compare(start, stop, points.vectors, candidates, halves, nearest, distances, savings[start // _BLOCK])
+        bounds[: len(candidates), start:stop] = heads @ points.heads[start:stop].T
+        for t, candidate in enumerate(candidates):
+            savings[start // _BLOCK, t] = _compare(bounds[t, start:stop], start, *points, candidate, nearest, False)
 
     in_ranges(measure, len(nearest), size=_BLOCK)
-    return distances, savings.sum(axis=0)
+    return savings.sum(axis=0)
 
 
 @numba.njit(nogil=True, cache=True)
-def _compare(  # type: ignore[no-untyped-def]
-    start, stop, vectors, candidates, halves, nearest, distances, savings
-):
-    """Replace bounds of the products by distances."""
-    for i in range(start, stop):
-        for t in range(len(candidates)):
-            distance = nearest[i]
-            if distances[i, t] > halves[t] - nearest[i]:
-                distance = min(distance, -closeness(vectors, i, vectors, candidates[t]))
-                savings[t] += nearest[i] - distance
-            distances[i, t] = distance
+def _compare(bounds, start, vectors, heads, necks, candidate, nearest, take):  # type: ignore[no-untyped-def]
+    """By how much the vectors from `start` on are nearer to a candidate than to the nearest centroid; may take it."""
+    saving, half, tail = 0.0, -heads[candidate, -1], heads[candidate, -2]
+    for left in range(0, len(bounds), _CHUNK):
+        right = min(left + _CHUNK, len(bounds))
+        if not _any_nearer(bounds[left:right], half, nearest[start + left : start + right]):
+            continue
+        for c in range(left, right):
+            i = start + c
+            if bounds[c] <= half - nearest[i]:
+                continue
+            if bounds[c] - tail * heads[i, -2] + product(necks, candidate, necks, i) > half - nearest[i]:
+                distance = -closeness(vectors, candidate, vectors, i)
+                if distance < nearest[i]:
+                    saving += nearest[i] - distance
+                    if take:
+                        nearest[i] = distance
+    return saving
+
+
+@numba.njit(nogil=True, cache=True)
+def _any_nearer(bounds, half, nearest):  # type: ignore[no-untyped-def]
+    """Whether one may be; written so that it compiles to vector instructions."""
+    found = np.uint8(0)
+    for c in range(len(bounds)):
+        found |= np.uint8(bounds[c] > half - nearest[c])
+    return found > 0
 
 
 def check_n_clusters(n_clusters: int, n_samples: int) -> None:
