@@ -27,14 +27,16 @@ def machine() -> dict[str, Any]:
     }
 
 
-def measured(name: str, work: Callable[..., Iterator[None]], *arguments: Any) -> Row:
+def measured(
+    name: str, work: Callable[..., Iterator[None]], *arguments: Any, max_seconds: float | None = None
+) -> Row:
     """Run `work` in a fresh process: its stage, the seconds and the peak memory (MB) of the whole process.
 
     `work` is a generator function: what it does up to its first `yield` (load files, compile) and after its
-    second one (write files) is not timed.
+    second one (write files) is not timed. Raises TimeoutError after `max_seconds` in all.
     """
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        seconds, peak_mb = pool.apply(_run, (work, arguments))
+        seconds, peak_mb = pool.apply_async(_run, (work, arguments)).get(max_seconds)
     return {"stage": name, "seconds": round(seconds, 3), "peak_mb": round(peak_mb)}
 
 
@@ -65,13 +67,21 @@ def parser(description: str | None, name: str) -> argparse.ArgumentParser:
 
 
 def report(arguments: argparse.Namespace, rows: list[Row]) -> None:
-    """Print the rows as a table and write them, with the options and the machine, to the JSON file."""
-    options = {key: value for key, value in vars(arguments).items() if key != "json"}
-    print(", ".join(f"{key} {value}" for key, value in (machine() | options).items()))
+    """Print the rows as a table and `save` them."""
+    print(", ".join(f"{key} {value}" for key, value in (machine() | _options(arguments)).items()))
     table = [list(rows[0]), *([str(value) for value in row.values()] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for line in table:
         print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+    save(arguments, rows)
+
+
+def save(arguments: argparse.Namespace, rows: list[Row]) -> None:
+    """Write the rows, with the options and the machine, to the JSON file."""
     arguments.json.parent.mkdir(parents=True, exist_ok=True)
-    content = {"machine": machine(), "options": options, "rows": rows}
+    content = {"machine": machine(), "options": _options(arguments), "rows": rows}
     arguments.json.write_text(json.dumps(content, indent=2, default=str) + "\n", encoding="utf-8")
+
+
+def _options(arguments: argparse.Namespace) -> dict[str, Any]:
+    return {key: value for key, value in vars(arguments).items() if key != "json"}

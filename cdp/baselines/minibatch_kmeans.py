@@ -3,9 +3,10 @@
 import numpy as np
 from sklearn.cluster import MiniBatchKMeans
 
-from cdp.baselines.seeding import check_n_clusters, greedy_k_means_plus_plus
+from cdp.baselines.seeding import check_n_clusters, greedy_k_means_plus_plus, short_axes
 from cdp.components import number_by_appearance
 from cdp.features import normalize
+from cdp.knn.points import Points
 from cdp.threads import limit_threads
 
 _SEEDING = 3  # times the batch or the number of clusters: samples that the first centroids are chosen from
@@ -47,7 +48,8 @@ def minibatch_kmeans(features: np.ndarray, *, n_clusters: int, batch_size: int =
     with limit_threads():
         vectors = normalize(features)
         sample = np.random.default_rng(seed).permutation(len(vectors))[: _SEEDING * max(batch_size, n_clusters)]
-        centroids = greedy_k_means_plus_plus(vectors[np.sort(sample)], n_clusters, seed=seed)
+        drawn = vectors[np.sort(sample)]
+        centroids = greedy_k_means_plus_plus(Points.of(drawn, short_axes(drawn)), n_clusters, seed=seed)
         search = MiniBatchKMeans(
             n_clusters, init=centroids, n_init=1, batch_size=batch_size, random_state=seed, reassignment_ratio=0
         )

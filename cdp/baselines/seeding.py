@@ -1,21 +1,36 @@
 """Where k-means starts from."""
 
+import numba
 import numpy as np
 
+from cdp.knn.points import Axes, Points, principal_axes
+from cdp.knn.scan import closeness, product
 from cdp.threads import in_ranges, one_blas_thread
 
+_WIDTH = 48  # of heads
 _BLOCK = 16384  # vectors a task
+_CHUNK = 64  # of these that are first looked at together
 
 
-def greedy_k_means_plus_plus(vectors: np.ndarray, n_clusters: int, *, seed: int) -> np.ndarray:
+def short_axes(vectors: np.ndarray) -> Axes | None:
+    """`principal_axes` with shorter heads, and necks of the rest: for k-means, few centroids are near to a sample."""
+    axes = principal_axes(vectors)
+    if axes is None:
+        return None
+    heads, necks = np.split(np.concatenate(axes, axis=1), [_WIDTH], axis=1)
+    return Axes(np.ascontiguousarray(heads), np.ascontiguousarray(necks))
+
+
+def greedy_k_means_plus_plus(points: Points, n_clusters: int, *, seed: int) -> np.ndarray:
     """Choose vectors far from each other: k-means++, the best of several trials for each centroid.
 
-    That is what scikit-learn does, in float32 and one pass over the vectors for each centroid, so that it takes about
-    as long as ten iterations of k-means, instead of some hundreds.
+    That is what scikit-learn does, in float32 and one pass over the heads of the vectors for each centroid; whole
+    vectors are compared only where a candidate may be nearer than the centroids so far.
 
     Parameters
     ----------
-    vectors : ndarray of shape (n, dim), float32
+    points : Points
+        Of n vectors.
     n_clusters : int, <= n
     seed : int
 
@@ -28,20 +43,19 @@ def greedy_k_means_plus_plus(vectors: np.ndarray, n_clusters: int, *, seed: int)
     Arthur, Vassilvitskii: k-means++: The Advantages of Careful Seeding, SODA 2007.
     """
     generator = np.random.default_rng(seed)
-    n, trials = len(vectors), 2 + int(np.log(n_clusters))
-    squares = np.einsum("ij,ij->i", vectors, vectors)
+    n, trials = len(points.vectors), 2 + int(np.log(n_clusters))
     chosen = np.empty(n_clusters, np.int64)
-    chosen[0] = generator.integers(n)
-    distances = np.full((n, 1), np.inf, np.float32)  # squared, to the nearest centroid if a candidate becomes one
-    candidates, best = chosen[:1], 0
+    nearest = np.full(n, np.inf, np.float32)  # half the squared distance to the nearest centroid
+    bounds = np.empty((trials, n), np.float32)  # of products with candidates
+    candidates = generator.integers(n, size=1)
     with one_blas_thread():
         for c in range(n_clusters):
             if c > 0:
-                candidates = _drawn(distances[:, best], trials, generator)
-            distances, costs = _with_candidates(vectors, squares, candidates, distances[:, best])
-            best = int(np.argmin(costs))
+                candidates = _drawn(nearest, trials, generator)
+            best = int(np.argmax(_savings(points, candidates, nearest, bounds)))
             chosen[c] = candidates[best]
-    return vectors[chosen]
+            _compare(bounds[best], 0, *points, chosen[c], nearest, True)
+    return points.vectors[chosen]
 
 
 def _drawn(weights: np.ndarray, count: int, generator: np.random.Generator) -> np.ndarray:
@@ -50,24 +64,49 @@ def _drawn(weights: np.ndarray, count: int, generator: np.random.Generator) -> n
     return np.minimum(np.searchsorted(ends, generator.random(count) * ends[-1], side="right"), len(weights) - 1)
 
 
-def _with_candidates(
-    vectors: np.ndarray, squares: np.ndarray, candidates: np.ndarray, nearest: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Squared distance of each vector to its nearest centroid with each of the candidates; their sums."""
-    directions = -2 * vectors[candidates].T
-    distances = np.empty((len(vectors), len(candidates)), np.float32)
-    sums = np.empty((-(-len(vectors) // _BLOCK), len(candidates)))
+def _savings(points: Points, candidates: np.ndarray, nearest: np.ndarray, bounds: np.ndarray) -> np.ndarray:
+    """By how much the sum of `nearest` falls with each candidate; leaves their bounds."""
+    heads = points.heads[candidates]
+    heads[:, -1] = 1
+    savings = np.zeros((-(-len(nearest) // _BLOCK), len(candidates)))
 
     def measure(start: int, stop: int) -> None:
-        block = distances[start:stop]
-        np.matmul(vectors[start:stop], directions, out=block)
-        block += squares[start:stop, None]
-        block += squares[candidates]
-        np.clip(block, 0, nearest[start:stop, None], out=block)
-        sums[start // _BLOCK] = block.sum(axis=0, dtype=np.float64)
+        bounds[: len(candidates), start:stop] = heads @ points.heads[start:stop].T
+        for t, candidate in enumerate(candidates):
+            savings[start // _BLOCK, t] = _compare(bounds[t, start:stop], start, *points, candidate, nearest, False)
 
-    in_ranges(measure, len(vectors), size=_BLOCK)
-    return distances, sums.sum(axis=0)
+    in_ranges(measure, len(nearest), size=_BLOCK)
+    return savings.sum(axis=0)
+
+
+@numba.njit(nogil=True, cache=True)
+def _compare(bounds, start, vectors, heads, necks, candidate, nearest, take):  # type: ignore[no-untyped-def]
+    """By how much the vectors from `start` on are nearer to a candidate than to the nearest centroid; may take it."""
+    saving, half, tail = 0.0, -heads[candidate, -1], heads[candidate, -2]
+    for left in range(0, len(bounds), _CHUNK):
+        right = min(left + _CHUNK, len(bounds))
+        if not _any_nearer(bounds[left:right], half, nearest[start + left : start + right]):
+            continue
+        for c in range(left, right):
+            i = start + c
+            if bounds[c] <= half - nearest[i]:
+                continue
+            if bounds[c] - tail * heads[i, -2] + product(necks, candidate, necks, i) > half - nearest[i]:
+                distance = -closeness(vectors, candidate, vectors, i)
+                if distance < nearest[i]:
+                    saving += nearest[i] - distance
+                    if take:
+                        nearest[i] = distance
+    return saving
+
+
+@numba.njit(nogil=True, cache=True)
+def _any_nearer(bounds, half, nearest):  # type: ignore[no-untyped-def]
+    """Whether one may be; written so that it compiles to vector instructions."""
+    found = np.uint8(0)
+    for c in range(len(bounds)):
+        found |= np.uint8(bounds[c] > half - nearest[c])
+    return found > 0
 
 
 def check_n_clusters(n_clusters: int, n_samples: int) -> None:

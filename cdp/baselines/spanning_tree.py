@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from cdp.baselines.radius import euclidean, for_each_tile, product_error
+from cdp.baselines.radius import euclidean, for_each_pair, product_error
 from cdp.components import find_root, find_roots
 from cdp.knn import knn_graph
 from cdp.threads import in_ranges
@@ -84,9 +84,9 @@ def mutual_reachability_tree(vectors: np.ndarray, *, min_samples: int) -> Edges:
     lock = Lock()
     waiting: list[Edges] = []
 
-    def search(tile: np.ndarray, row: int, column: int) -> None:
+    def search(pairs: np.ndarray, products: np.ndarray) -> None:
         nonlocal tree
-        found = Edges(*_lighter(tile, row, column, vectors, core, error, tree))
+        found = Edges(*_lighter(pairs, products, vectors, core, error, tree))
         if len(found.ends):
             with lock:
                 waiting.append(found)
@@ -94,7 +94,7 @@ def mutual_reachability_tree(vectors: np.ndarray, *, min_samples: int) -> Edges:
                     tree = _minimum_tree([tree.edges, *waiting], n, error)
                     waiting.clear()
 
-    for_each_tile(vectors, search)
+    for_each_pair(vectors, lambda: tree.reach, search)
     return _minimum_tree([tree.edges, *waiting], n, error).edges
 
 
@@ -179,36 +179,24 @@ def _reach(weights, parents, merged, error):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(nogil=True, cache=True)
-def _lighter(tile, row, column, vectors, core, error, tree):  # type: ignore[no-untyped-def]
-    """The pairs i < j of a tile that come before the heaviest tree edge between them, by weight, then ends."""
-    reach = tree.reach
-    counts = np.zeros(len(tile), np.int64)
-    for r in range(len(tile)):
-        own = reach[row + r]
-        for c in range(max(0, row + r + 1 - column), tile.shape[1]):
-            counts[r] += tile[r, c] >= min(own, reach[column + c])
-    ends = np.empty((counts.sum(), 2), np.int32)
-    weights = np.empty(len(ends))
+def _lighter(pairs, products, vectors, core, error, tree):  # type: ignore[no-untyped-def]
+    """The pairs that come before the heaviest tree edge between their samples, by weight, then ends."""
+    ends = np.empty_like(pairs)
+    weights = np.empty(len(pairs))
     found = 0
-    for r in range(len(tile)):
-        if counts[r] == 0:
+    for p in range(len(pairs)):
+        i, j = pairs[p]
+        edge = _heaviest_between(tree.parents, tree.merged, i, j)
+        most = tree.edges.weights[edge]
+        least = max(core[i], core[j])
+        if least > most or 2 - 2 * (products[p] + error) > most * most:
             continue
-        i = row + r
-        for c in range(max(0, i + 1 - column), tile.shape[1]):
-            j = column + c
-            if tile[r, c] < min(reach[i], reach[j]):
-                continue
-            edge = _heaviest_between(tree.parents, tree.merged, i, j)
-            most = tree.edges.weights[edge]
-            least = max(core[i], core[j])
-            if least > most or 2 - 2 * (tile[r, c] + error) > most * most:
-                continue
-            weight = max(least, euclidean(vectors[i], vectors[j]))
-            a, b = tree.edges.ends[edge]
-            if weight < most or (weight == most and (i < a or (i == a and j < b))):
-                ends[found, 0], ends[found, 1] = i, j
-                weights[found] = weight
-                found += 1
+        weight = max(least, euclidean(vectors[i], vectors[j]))
+        a, b = tree.edges.ends[edge]
+        if weight < most or (weight == most and (i < a or (i == a and j < b))):
+            ends[found, 0], ends[found, 1] = i, j
+            weights[found] = weight
+            found += 1
     return ends[:found].copy(), weights[:found].copy()
 
 

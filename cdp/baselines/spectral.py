@@ -53,7 +53,7 @@ def spectral(neighbors: Neighbors, *, n_clusters: int, seed: int = 0) -> np.ndar
 
     References
     ----------
-    Shi, Malik: Normalized Cuts and Image Segmentation, IEEE TPAMI 22(8), 2000. Computed by scipy (ARPACK) and faiss.
+    Shi, Malik: Normalized Cuts and Image Segmentation, IEEE TPAMI 22(8), 2000. Computed by scipy (ARPACK).
     """
     check_n_clusters(n_clusters, len(neighbors.idx))
     graph = similarity_graph(neighbors)

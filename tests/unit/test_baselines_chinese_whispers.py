@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from cdp.baselines.chinese_whispers import chinese_whispers
 from cdp.knn import knn_graph
 from cdp.metrics import evaluate
+from cdp.neighbors import Neighbors
 from tests.unit.knn_graphs import demo_graph, edges, islands, random_graph, renumbered
 
 
@@ -35,6 +36,15 @@ def test_follows_the_definition(seed, n, k, sixtyfourths, iterations):
     labels = chinese_whispers(graph, **parameters)
     assert labels.tolist() == oracle(graph, **parameters)
     assert labels.dtype == np.int64
+
+
+def test_follows_the_definition_on_real_data():
+    """Weights are rounded so that sums are exact in any order."""
+    graph, _, _ = demo_graph(600, 15)
+    graph = Neighbors(graph.idx, np.round(graph.dist * 1024).astype(np.float32) / 1024)
+    for threshold in (0.5, 0.7):
+        labels = chinese_whispers(graph, threshold=threshold, iterations=5)
+        assert labels.tolist() == oracle(graph, threshold, 5, 0)
 
 
 def test_finds_identities_and_keeps_to_its_seed():

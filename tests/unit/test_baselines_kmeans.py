@@ -3,10 +3,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.cluster import KMeans
+from sklearn.metrics import adjusted_rand_score
 
-from cdp.baselines.kmeans import kmeans
+from cdp.baselines.kmeans import _moved, _score, kmeans
 from cdp.baselines.seeding import greedy_k_means_plus_plus
 from cdp.features import normalize
+from cdp.knn.points import Points
 from cdp.threads import limit_threads
 from tests.unit.knn_graphs import demo_graph, renumbered
 
@@ -29,15 +31,41 @@ def test_labels(seed, n, dim, data):
     assert labels.max() + 1 >= min(n_clusters, len(directions)) / 2
 
 
-def test_is_lloyds_algorithm():
-    """The same partition as scikit-learn's from the same start; its objective where both are cut short."""
-    vectors = normalize(demo_graph(2000, 2)[1])
-    start = greedy_k_means_plus_plus(vectors, 60, seed=3)
-    for iterations, tolerance in ((100, 1e-6), (3, 0.01)):
-        other = KMeans(60, init=start, n_init=1, max_iter=iterations, tol=0).fit(vectors)
-        labels = kmeans(vectors, n_clusters=60, iterations=iterations, seed=3)
-        assert inertia(vectors, labels) == pytest.approx(inertia(vectors, other.labels_), rel=tolerance)
+def blobs(n=2000, dim=40, groups=50):
+    rng = np.random.default_rng(0)
+    return normalize(rng.standard_normal((groups, dim))[rng.integers(0, groups, n)] + rng.standard_normal((n, dim)))
+
+
+@pytest.mark.parametrize("vectors", [normalize(demo_graph(2000, 2)[1]), blobs()], ids=["real", "random"])
+@pytest.mark.parametrize("iterations", [1, 3, 100])
+def test_is_lloyds_algorithm(vectors, iterations):
+    """The same partition as scikit-learn's from the same start, to near ties; also where both are cut short."""
+    start = greedy_k_means_plus_plus(Points.along_own_axes(vectors), 60, seed=3)
+    other = KMeans(60, init=start, n_init=1, max_iter=iterations, tol=0).fit(vectors)
+    labels = kmeans(vectors, n_clusters=60, iterations=iterations, seed=3)
+    assert adjusted_rand_score(labels, other.labels_) > 0.999
+    assert inertia(vectors, labels) == pytest.approx(inertia(vectors, other.labels_), rel=1e-4)
     assert len(np.unique(labels)) == 60
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 2**32 - 1), st.integers(2, 40), st.integers(1, 6))
+def test_no_sample_is_nearer_to_the_mean_of_another_cluster(seed, n, n_clusters):
+    vectors = normalize(np.random.default_rng(seed).standard_normal((n, 5)))
+    labels = kmeans(vectors, n_clusters=min(n, n_clusters), iterations=100)
+    means = np.array([vectors[labels == label].mean(axis=0) for label in range(labels.max() + 1)])
+    squares = ((vectors[:, None].astype(np.float64) - means) ** 2).sum(axis=2)
+    assert (squares[np.arange(n), labels] <= squares.min(axis=1) + 1e-6).all()
+
+
+def test_a_centroid_without_samples_moves_to_the_farthest():
+    vectors = np.array([[0, 0], [0, 1], [10, 0], [10, 1], [50, 0], [50, 9]], np.float32)
+    best_score, found = np.zeros((6, 1), np.float32), np.array([[0], [0], [0], [0], [2], [2]], np.int32)
+    centroids = np.array([[5, 0.5], [-99, -99], [50, 0]], np.float32)
+    _score(vectors, centroids, best_score, found)
+    np.testing.assert_allclose(best_score[:, 0], [-12.625, -12.625, -12.625, -12.625, 0, -40.5])
+    moved = _moved(vectors, found[:, 0], best_score[:, 0], centroids)
+    np.testing.assert_allclose(moved, [[5, 0.5], [50, 9], [50, 4.5]])
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float64])

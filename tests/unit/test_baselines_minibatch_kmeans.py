@@ -26,8 +26,13 @@ def test_labels(seed, n, dim, batch_size, data):
     assert 0 <= labels.max() < n_clusters
 
 
-def test_objective_is_between_that_of_scikit_learn_and_that_of_whole_batches():
-    vectors = normalize(demo_graph(4000, 2)[1])
+def blobs(n=4000, dim=40, groups=100):
+    rng = np.random.default_rng(0)
+    return normalize(rng.standard_normal((groups, dim))[rng.integers(0, groups, n)] + rng.standard_normal((n, dim)))
+
+
+@pytest.mark.parametrize("vectors", [normalize(demo_graph(4000, 2)[1]), blobs()], ids=["real", "random"])
+def test_objective_is_between_that_of_scikit_learn_and_that_of_whole_batches(vectors):
     labels = minibatch_kmeans(vectors, n_clusters=100, batch_size=1000)
     theirs = MiniBatchKMeans(100, batch_size=1000, n_init=1, random_state=0).fit(vectors)
     whole = KMeans(100, n_init=3, random_state=0).fit(vectors)

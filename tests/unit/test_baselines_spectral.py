@@ -54,8 +54,16 @@ def test_eigenvectors(count):
     np.testing.assert_allclose(vectors.T @ vectors, np.eye(count), atol=1e-4)
 
 
-def test_cuts_no_more_than_scikit_learn():
-    neighbors, _, identities = demo_graph(1000, 15)
+def blobs(n=800, dim=30, groups=25):
+    rng = np.random.default_rng(0)
+    identities = rng.integers(0, groups, n)
+    features = rng.standard_normal((groups, dim))[identities] + 0.8 * rng.standard_normal((n, dim))
+    return knn_graph(features, k=15), features, identities
+
+
+@pytest.mark.parametrize("data", [demo_graph(1000, 15), blobs()], ids=["real", "random"])
+def test_cuts_no_more_than_scikit_learn(data):
+    neighbors, _, identities = data
     graph = similarity_graph(neighbors)
     n_clusters = len(np.unique(identities))
     labels = spectral(neighbors, n_clusters=n_clusters)

@@ -28,6 +28,7 @@ FROM_KNN = {"knn": 11} | FROM_PAIRS | baselines(7)
 FROM_SEARCH = FROM_KNN | baselines(8)  # hdbscan searches too
 IN_SHARDS = {"knn_prepare": 11, "knn_round": 11 * 11 * 2, "knn_merge": 11}
 IN_SHARDS |= {"pairs_shard": 8, "pairs_merge": 4, "affinity_shard": 4, "affinity_merge": 2}
+FROM_SCAN = FROM_KNN | baselines(12)  # searches of a radius and k-means look at heads, too
 EVERYTHING = {"check_features": 10} | FROM_KNN | baselines(12)
 COMMITTEE_ALL = FROM_PAIRS | {"pairs": 2, "vote": 2, "propagate": 4, "evaluate": 4, "soft_propagate": 4, "sweep": 3}
 COMMITTEE_SINGLE = {"pairs": 2, "vote": 2, "sweep": 1, "sweeps": 1} | ONE_EXPERIMENT
@@ -205,18 +206,18 @@ MODULES = {
     "images.py": NOTHING,
     "init.py": NOTHING,
     "knn/__init__.py": FROM_SEARCH,
-    "knn/best.py": FROM_SEARCH,
+    "knn/best.py": FROM_SCAN,
     "knn/cells.py": FROM_SEARCH,
     "knn/exact.py": FROM_SEARCH,
     "knn/faiss.py": FROM_SEARCH,
     "knn/nmslib.py": FROM_SEARCH,
     "knn/ordered.py": FROM_SEARCH,
-    "knn/points.py": FROM_SEARCH,
+    "knn/points.py": FROM_SCAN,
     "knn/proposal.py": FROM_SEARCH,
     "knn/quantizer.py": FROM_SEARCH,
     "knn/recall.py": FROM_SEARCH,
     "knn/refine.py": FROM_SEARCH,
-    "knn/scan.py": FROM_SEARCH,
+    "knn/scan.py": FROM_SCAN,
     "knn/shards.py": NOTHING,
     "knn/vectors.py": FROM_SEARCH,
     "knn/widen.py": FROM_SEARCH,
