@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numba
 import numpy as np
 
-from cdp.features import normalize, release
+from cdp.features import normalize
+from cdp.files import release
 from cdp.threads import in_ranges
 
 _RUNS = 1024  # a task

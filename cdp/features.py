@@ -1,6 +1,5 @@
 """Feature files: mapped into memory as stored, L2-normalised for use."""
 
-import mmap
 import os
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import numpy as np
 from cdp.files import check_npy_header
 from cdp.threads import in_ranges
 
+MOST_SAMPLES = 2**31 - 1  # they are numbered by int32
 _BLOCK = 4096  # rows a task
 
 
@@ -31,7 +31,7 @@ def load_features(path: str | os.PathLike[str], *, dim: int | None = None) -> np
     Raises
     ------
     ValueError
-        If the file is not a matrix of floats with `dim` columns and at least one row.
+        If the file is not a matrix of floats with `dim` columns and at least one row, or has more than `MOST_SAMPLES`.
     """
     path = Path(path)
     if path.suffix == ".npy":
@@ -61,6 +61,8 @@ def load_features(path: str | os.PathLike[str], *, dim: int | None = None) -> np
         features = np.memmap(path, dtype=np.float32, mode="r", shape=(size // (4 * dim), dim))
     if features.size == 0:
         raise ValueError(f"{path} is empty (shape {features.shape}); export the features again")
+    if len(features) > MOST_SAMPLES:
+        raise ValueError(f"{path} has {len(features)} samples; at most {MOST_SAMPLES} are supported, so split the set")
     return features
 
 
@@ -127,12 +129,6 @@ def row_norms(
         what = "is all zeros" if norms[row] == 0 else "holds NaN or infinity"
         raise ValueError(f"{name}: row {row} (counted from 0) {what}; remove or re-extract that sample")
     return norms
-
-
-def release(features: np.ndarray) -> None:
-    """Let go of the memory that a mapped file takes in this process; whoever reads the array again gets it back."""
-    if isinstance(features, np.memmap) and features.mode == "r" and hasattr(mmap, "MADV_DONTNEED"):
-        features._mmap.madvise(mmap.MADV_DONTNEED)  # type: ignore[attr-defined]
 
 
 def compilable(features: np.ndarray) -> np.ndarray:
