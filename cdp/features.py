@@ -91,7 +91,11 @@ def normalize(features: np.ndarray, *, name: str | os.PathLike[str] = "features"
 
 
 def row_norms(
-    features: np.ndarray, *, name: str | os.PathLike[str] = "features", normalized: np.ndarray | None = None
+    features: np.ndarray,
+    *,
+    name: str | os.PathLike[str] = "features",
+    normalized: np.ndarray | None = None,
+    first_row: int = 0,
 ) -> np.ndarray:
     """Length of each row, found in one pass over the features.
 
@@ -102,6 +106,8 @@ def row_norms(
         What an error message calls them.
     normalized : ndarray of shape (n_samples, dim), float32, optional
         Filled with the rows divided by their lengths.
+    first_row : int
+        The number of their first row in an error message.
 
     Returns
     -------
@@ -125,8 +131,8 @@ def row_norms(
     in_ranges(measure, len(features), size=_BLOCK)
     bad = np.flatnonzero(~(np.isfinite(norms) & (norms > 0)))
     if len(bad):
-        row = bad[0]
-        what = "is all zeros" if norms[row] == 0 else "holds NaN or infinity"
+        what = "is all zeros" if norms[bad[0]] == 0 else "holds NaN or infinity"
+        row = first_row + bad[0]
         raise ValueError(f"{name}: row {row} (counted from 0) {what}; remove or re-extract that sample")
     return norms
 

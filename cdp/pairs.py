@@ -214,7 +214,7 @@ def _fill_table(table, row, bits):  # type: ignore[no-untyped-def]
             return factor
         for x in row[:filled]:
             table[_place(x, factor, bits)] = -1
-        factor = np.uint32(factor * 747796405 + 2891336454) | np.uint32(1)
+        factor = np.uint32(np.uint32(factor * np.uint32(747796405) + np.uint32(2891336454)) | np.uint32(1))
 
 
 @numba.njit(cache=True, nogil=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cdp.files import whole
+from cdp.files import map_array, map_arrays, release, whole
 
 _BLOCK = 2**20  # pairs copied at a time
 
@@ -41,6 +41,18 @@ def kept_pairs(pairs: np.ndarray, scores: np.ndarray, threshold: float) -> tuple
         span = f"the scores run from {seen.min():.4f} to {seen.max():.4f}" if len(seen) else "no pair has a score"
         raise ValueError(f"no pair is above the threshold {threshold}: {span}; lower the threshold (or accept)")
     return rows_where(kept, pairs), rows_where(kept, scores)
+
+
+def load_kept_pairs(
+    pairs: str | os.PathLike[str], scores: str | os.PathLike[str], threshold: float
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """`kept_pairs` of pairs.npz and a file of scores, and the number of samples; no more than these is held."""
+    mapped_pairs, n_samples = map_arrays(pairs, "pairs", "n_samples")
+    mapped_scores = map_array(scores)
+    kept = kept_pairs(mapped_pairs, mapped_scores, threshold)
+    release(mapped_pairs)
+    release(mapped_scores)
+    return *kept, int(n_samples)
 
 
 def rows_where(kept: np.ndarray, rows: np.ndarray) -> np.ndarray:

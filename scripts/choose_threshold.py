@@ -5,7 +5,7 @@ import logging
 from pathlib import Path
 
 from cdp.crowding import crowd
-from cdp.files import load_array, load_arrays, write_csv, write_text
+from cdp.files import load_array, map_arrays, write_csv, write_text
 from cdp.labels import read_labels
 from cdp.threshold_choice import TRIED, choose, stability
 from cdp.threshold_sweep import spread_thresholds, sweep
@@ -14,7 +14,7 @@ from scripts.job import run
 
 def main(snakemake):
     settings, wildcards = snakemake.params.settings, snakemake.wildcards
-    pairs, n_samples = load_arrays(snakemake.input.pairs, "pairs", "n_samples")
+    pairs, n_samples = map_arrays(snakemake.input.pairs, "pairs", "n_samples")
     n_samples, labels, crowding = int(n_samples), None, None
     limits = {"max_size": int(wildcards.max_size), "step": float(wildcards.step), "max_iter": settings["max_iter"]}
     if snakemake.input.labels:

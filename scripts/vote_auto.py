@@ -4,13 +4,13 @@ import json
 from pathlib import Path
 
 from cdp.candidates import CandidatePairs
-from cdp.files import load_arrays, save_array
+from cdp.files import map_arrays, save_array
 from cdp.voting import vote_scores
 from scripts.job import run
 
 
 def main(snakemake):
-    candidates = CandidatePairs(*load_arrays(snakemake.input.pairs, *CandidatePairs._fields))
+    candidates = CandidatePairs(*map_arrays(snakemake.input.pairs, *CandidatePairs._fields))
     accept = json.loads(Path(snakemake.input.choice).read_text(encoding="utf-8"))["accept"]
     save_array(snakemake.output[0], vote_scores(candidates, accept=accept))
 

@@ -4,7 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cdp import features as module
-from cdp.features import load_features, normalize, release, row_norms
+from cdp.features import load_features, normalize, row_norms
+from cdp.files import release
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])

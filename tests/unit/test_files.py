@@ -300,7 +300,7 @@ def test_missing_file_is_named(tmp_path):
 def test_blocks_become_one_array(tmp_path):
     blocks = (np.full((rows, 3), rows, np.float16) for rows in (4, 4, 1))
     save_blocks(tmp_path / "x.npy", blocks, shape=(9, 3))
-    assert names(tmp_path) == ["x.npy"]
+    assert names(tmp_path) == [".x.npy.crc32", "x.npy"]
     expected = np.repeat(np.float16([4, 4, 1]), [4, 4, 1])[:, None].repeat(3, 1)
     np.testing.assert_array_equal(np.load(tmp_path / "x.npy"), expected, strict=True)
 
