@@ -212,6 +212,7 @@ MODULES = {
     "knn/widen.py": FROM_SEARCH,
     "labels.py": EVERYTHING,
     "mediator.py": FROM_TRAINING,
+    "memory.py": FROM_PAIRS,
     "metrics.py": {"evaluate": 5, "evaluate_baseline": 12, "sweep": 4, "sweeps": 1} | TABLE,
     "neighbors.py": FROM_KNN | baselines(12),
     "pairs.py": FROM_PAIRS,
