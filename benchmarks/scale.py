@@ -1,6 +1,7 @@
 """Seconds and peak memory of the stages after the kNN search, on generated graphs of up to 100 million edges.
 
-    python benchmarks/scale.py [--edges 1000000 10000000] [--k 15] [--models 5] [--dim 8] [--mem-mb 4000] [--json FILE]
+    python benchmarks/scale.py [--edges 1000000 10000000] [--k 15] [--models 5] [--dim 8] [--mem-mb 4000]
+                               [--stages STAGE ...] [--json FILE]
 
 The graphs are made, not searched: a sample's neighbours lie close to it on a circle, on which samples lie in random
 order. Each stage does what its script does, from mapped files to the written file, in a process of its own that has
@@ -152,6 +153,7 @@ def main() -> None:
     options.add_argument("--models", type=int, default=5)
     options.add_argument("--dim", type=int, default=8)
     options.add_argument("--mem-mb", type=int, default=4000)
+    options.add_argument("--stages", nargs="+", choices=STAGES, default=list(STAGES), help="in this order")
     arguments = options.parse_args()
     rows: list[Row] = []
     before: dict[str, Row] = {}
@@ -161,7 +163,7 @@ def main() -> None:
             make_data(small, 1000, arguments.k, arguments.models, arguments.dim)
             make_data(folder, edges // (arguments.k - 1), arguments.k, arguments.models, arguments.dim)
             now = {}
-            for stage in STAGES:
+            for stage in arguments.stages:
                 figures = measured(stage, timed, stage, small, folder, arguments.models, arguments.mem_mb)
                 samples, pairs = (len(array) for array in sizes(folder))
                 now[stage] = {"samples": samples, "pairs": pairs} | figures
