@@ -5,21 +5,26 @@ from collections.abc import Sequence
 import numba
 import numpy as np
 
-from cdp.features import normalize, release
+from cdp.features import MOST_SAMPLES, row_norms
+from cdp.files import release
 from cdp.threads import in_ranges
 
 _RUNS = 1024  # a task
+_ROWS = 2**16  # read at a time
 
 
-def affinity(features_per_model: Sequence[np.ndarray], pairs: np.ndarray) -> np.ndarray:
+def affinity(features_per_model: Sequence[np.ndarray], pairs: np.ndarray, *, rows: int | None = None) -> np.ndarray:
     """Cosine similarity of pairs in each model.
 
     Parameters
     ----------
     features_per_model : sequence of arrays of shape (n_samples, dim of the model)
-        Base first; may be memory-mapped: one model at a time is in memory, as float32.
+        Base first; may be memory-mapped: `rows` of one model at a time are in memory, as float32.
     pairs : ndarray of shape (P, 2), integer
-        In any order; fastest when sorted.
+        In any order; fastest when sorted. May be memory-mapped.
+    rows : int, optional
+        If these are fewer than the samples, features are read in blocks of half as many, and each block as often as
+        there are blocks whose samples have a pair with one of its own. The cosines are the same.
 
     Returns
     -------
@@ -37,33 +42,88 @@ def affinity(features_per_model: Sequence[np.ndarray], pairs: np.ndarray) -> np.
     counts = {len(features) for features in features_per_model}
     if len(counts) > 1:
         raise ValueError(f"all models must embed the same samples; they have {sorted(counts)} rows")
-    if len(pairs) and not (counts and 0 <= pairs.min() <= pairs.max() < max(counts)):
-        raise ValueError(f"pairs name samples outside the {max(counts, default=0)} rows of the features")
+    n_samples = max(counts, default=0)
+    if n_samples > MOST_SAMPLES:
+        raise ValueError(f"the features have {n_samples} rows; at most {MOST_SAMPLES} are supported")
+    if len(pairs) and not (counts and 0 <= pairs.min() <= pairs.max() < n_samples):
+        raise ValueError(f"pairs name samples outside the {n_samples} rows of the features")
     cosines = np.empty((len(pairs), len(features_per_model)), np.float32)
-    starts, order = _runs(pairs, max(counts, default=0))
+    size = max(1, n_samples if rows is None or rows >= n_samples else rows // 2)
+    met = _blocks_that_meet(pairs, size, -(-n_samples // size))
+    starts = _run_starts(pairs)
+    order = np.argsort(_smallest_nearby(pairs, n_samples)[pairs[starts[:-1], 0]], kind="stable")
     for m, features in enumerate(features_per_model):
-        _fill(cosines[:, m], normalize(features, name=f"features of model {m}"), pairs, starts, order)
-        release(features)
+        for a in np.flatnonzero(met.any(axis=1)):
+            left = _block(features, a * size, size, m)
+            for b in np.flatnonzero(met[a]):
+                right = left if a == b else _block(features, b * size, size, m)
+                _fill(cosines[:, m], left, right, a * size, b * size, pairs, starts, order)
+                del right
+            del left
     return cosines
 
 
-def _runs(pairs: np.ndarray, n_samples: int) -> tuple[np.ndarray, np.ndarray]:
-    """Starts of the runs of pairs with the same first sample, and an order of runs that keeps near samples together.
+def _block(features: np.ndarray, start: int, size: int, model: int) -> np.ndarray:
+    """Rows from `start` on, normalised; of a mapped file, few are in memory at a time."""
+    block = np.empty((min(size, len(features) - start), features.shape[1]), np.float32)
+    for row in range(0, len(block), _ROWS):
+        part, stored = block[row : row + _ROWS], features[start + row : start + min(row + _ROWS, len(block))]
+        row_norms(stored, name=f"features of model {model}", normalized=part, first_row=start + row)
+        release(features)
+    return block
 
-    Rows that are used again soon are still in the cache: twice as fast where samples lie in random order.
-    """
-    starts = np.flatnonzero(np.diff(pairs[:, 0], prepend=-1, append=-1))
-    nearby = _smallest_nearby(pairs, n_samples)
-    return starts, np.argsort(nearby[pairs[starts[:-1], 0]], kind="stable")
+
+def _fill(
+    column: np.ndarray,
+    left: np.ndarray,
+    right: np.ndarray,
+    left_start: int,
+    right_start: int,
+    pairs: np.ndarray,
+    starts: np.ndarray,
+    order: np.ndarray,
+) -> None:
+    """Cosines of the pairs whose smaller sample is in one block of rows and whose larger one is in another."""
+
+    def task(first: int, last: int) -> None:
+        _cosines(first, last, left, right, left_start, right_start, pairs, starts, order, column)
+
+    in_ranges(task, len(order), size=_RUNS)
 
 
-def _fill(column: np.ndarray, rows: np.ndarray, pairs: np.ndarray, starts: np.ndarray, order: np.ndarray) -> None:
-    in_ranges(lambda first, last: _cosines(first, last, rows, pairs, starts, order, column), len(order), size=_RUNS)
+@numba.njit(cache=True, nogil=True)
+def _blocks_that_meet(pairs, size, n_blocks):  # type: ignore[no-untyped-def]
+    """Whether there is a pair of a sample in the one block and a larger one in the other; bool (n_blocks, n_blocks)."""
+    met = np.zeros((n_blocks, n_blocks), np.bool_)
+    for p in range(len(pairs)):
+        i, j = min(pairs[p, 0], pairs[p, 1]), max(pairs[p, 0], pairs[p, 1])
+        met[i // size, j // size] = True
+    return met
+
+
+@numba.njit(cache=True, nogil=True)
+def _run_starts(pairs):  # type: ignore[no-untyped-def]
+    """Starts of the runs of pairs with the same first sample, and the end of the last."""
+    count = 0
+    for p in range(len(pairs)):
+        count += p == 0 or pairs[p, 0] != pairs[p - 1, 0]
+    starts = np.empty(count + 1, np.int64)
+    starts[count] = len(pairs)
+    count = 0
+    for p in range(len(pairs)):
+        if p == 0 or pairs[p, 0] != pairs[p - 1, 0]:
+            starts[count] = p
+            count += 1
+    return starts
 
 
 @numba.njit(cache=True, nogil=True)
 def _smallest_nearby(pairs, n_samples):  # type: ignore[no-untyped-def]
-    """The smallest sample within two steps of each."""
+    """The smallest sample within two steps of each.
+
+    Pairs in the order of these are near to each other: rows that are used again soon are still in the cache. Twice as
+    fast where samples lie in random order.
+    """
     smallest = np.arange(n_samples, dtype=np.int32)
     for _ in range(2):
         before = smallest.copy()
@@ -75,11 +135,13 @@ def _smallest_nearby(pairs, n_samples):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
-def _cosines(first, last, rows, pairs, starts, order, cosines):  # type: ignore[no-untyped-def]
+def _cosines(first, last, left, right, left_start, right_start, pairs, starts, order, cosines):  # type: ignore[no-untyped-def]
     for run in order[first:last]:
         for p in range(starts[run], starts[run + 1]):
-            i, j = pairs[p, 0], pairs[p, 1]
-            product = np.float32(0)
-            for d in range(rows.shape[1]):
-                product += rows[i, d] * rows[j, d]
-            cosines[p] = min(np.float32(1), max(np.float32(-1), product))
+            i = min(pairs[p, 0], pairs[p, 1]) - left_start
+            j = max(pairs[p, 0], pairs[p, 1]) - right_start
+            if 0 <= i < len(left) and 0 <= j < len(right):
+                product = np.float32(0)
+                for d in range(left.shape[1]):
+                    product += left[i, d] * right[j, d]
+                cosines[p] = min(np.float32(1), max(np.float32(-1), product))

@@ -3,7 +3,7 @@
 import os
 
 from cdp.features import load_features, row_norms
-from cdp.labels import read_labels, read_lines
+from cdp.labels import count_lines, read_labels
 
 
 def check_features(
@@ -47,7 +47,7 @@ def check_features(
                 "all models of a data set must embed the same samples"
             )
     if list_path is not None and os.path.exists(list_path):
-        lines = len(read_lines(list_path))
+        lines = count_lines(list_path)
         if lines == 0:
             raise ValueError(f"{list_path} is empty; write one line a sample, or remove it (it is optional)")
         if lines != len(features):

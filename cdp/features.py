@@ -1,6 +1,5 @@
 """Feature files: mapped into memory as stored, L2-normalised for use."""
 
-import mmap
 import os
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import numpy as np
 from cdp.files import check_npy_header
 from cdp.threads import in_ranges
 
+MOST_SAMPLES = 2**31 - 1  # they are numbered by int32
 _BLOCK = 4096  # rows a task
 
 
@@ -31,7 +31,7 @@ def load_features(path: str | os.PathLike[str], *, dim: int | None = None) -> np
     Raises
     ------
     ValueError
-        If the file is not a matrix of floats with `dim` columns and at least one row.
+        If the file is not a matrix of floats with `dim` columns and at least one row, or has more than `MOST_SAMPLES`.
     """
     path = Path(path)
     if path.suffix == ".npy":
@@ -61,6 +61,8 @@ def load_features(path: str | os.PathLike[str], *, dim: int | None = None) -> np
         features = np.memmap(path, dtype=np.float32, mode="r", shape=(size // (4 * dim), dim))
     if features.size == 0:
         raise ValueError(f"{path} is empty (shape {features.shape}); export the features again")
+    if len(features) > MOST_SAMPLES:
+        raise ValueError(f"{path} has {len(features)} samples; at most {MOST_SAMPLES} are supported, so split the set")
     return features
 
 
@@ -89,7 +91,11 @@ def normalize(features: np.ndarray, *, name: str | os.PathLike[str] = "features"
 
 
 def row_norms(
-    features: np.ndarray, *, name: str | os.PathLike[str] = "features", normalized: np.ndarray | None = None
+    features: np.ndarray,
+    *,
+    name: str | os.PathLike[str] = "features",
+    normalized: np.ndarray | None = None,
+    first_row: int = 0,
 ) -> np.ndarray:
     """Length of each row, found in one pass over the features.
 
@@ -100,6 +106,8 @@ def row_norms(
         What an error message calls them.
     normalized : ndarray of shape (n_samples, dim), float32, optional
         Filled with the rows divided by their lengths.
+    first_row : int
+        The number of their first row in an error message.
 
     Returns
     -------
@@ -123,16 +131,10 @@ def row_norms(
     in_ranges(measure, len(features), size=_BLOCK)
     bad = np.flatnonzero(~(np.isfinite(norms) & (norms > 0)))
     if len(bad):
-        row = bad[0]
-        what = "is all zeros" if norms[row] == 0 else "holds NaN or infinity"
+        what = "is all zeros" if norms[bad[0]] == 0 else "holds NaN or infinity"
+        row = first_row + bad[0]
         raise ValueError(f"{name}: row {row} (counted from 0) {what}; remove or re-extract that sample")
     return norms
-
-
-def release(features: np.ndarray) -> None:
-    """Let go of the memory that a mapped file takes in this process; whoever reads the array again gets it back."""
-    if isinstance(features, np.memmap) and features.mode == "r" and hasattr(mmap, "MADV_DONTNEED"):
-        features._mmap.madvise(mmap.MADV_DONTNEED)  # type: ignore[attr-defined]
 
 
 def compilable(features: np.ndarray) -> np.ndarray:

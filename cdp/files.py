@@ -6,13 +6,17 @@ import hashlib
 import itertools
 import json
 import math
+import mmap
 import os
+import shutil
+import struct
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 import numpy as np
 
@@ -126,6 +130,54 @@ def load_arrays(path: str | os.PathLike[str], *names: str) -> tuple[np.ndarray, 
     return tuple(arrays)
 
 
+def map_arrays(path: str | os.PathLike[str], *names: str) -> tuple[np.ndarray, ...]:
+    """The named arrays of a .npz file, read-only and mapped into memory: they take none but where they are looked at.
+
+    Raises
+    ------
+    ValueError
+        As `load_arrays`.
+    """
+    with whole(path), zipfile.ZipFile(path) as archive, open(path, "rb") as file:
+        refuse_inflated(archive)
+        arrays = []
+        for name in names:
+            entry = archive.getinfo(f"{name}.npy")
+            if entry.compress_type != zipfile.ZIP_STORED:
+                raise ValueError(f"{entry.filename} is compressed")
+            with archive.open(entry) as content:
+                while content.read(_BLOCK):  # its end compares the checksum
+                    pass
+            file.seek(entry.header_offset + 26)  # of the lengths of the name and of what else precedes the content
+            start = entry.header_offset + 30 + sum(struct.unpack("<HH", file.read(4)))
+            file.seek(start)
+            arrays.append(_map_array(file, start + entry.file_size))
+    return tuple(arrays)
+
+
+def map_array(path: str | os.PathLike[str], *, mode: Literal["r", "c"] = "r") -> np.ndarray:
+    """The array of a .npy file, mapped into memory; raises ValueError if the file is damaged.
+
+    Read-only, or ("c") with what is written to it kept in memory: to compiled code, that is an array like any other.
+    """
+    verify(path)
+    with whole(path), open(path, "rb") as file:
+        return _map_array(file, os.path.getsize(path), mode)
+
+
+def _map_array(file: IO[bytes], end: int, mode: Literal["r", "c"] = "r") -> np.ndarray:
+    shape, fortran_order, dtype = check_npy_header(file, end)
+    if math.prod(shape) == 0:
+        return np.empty(shape, dtype)
+    return np.memmap(file, dtype, mode=mode, offset=file.tell(), shape=shape, order="F" if fortran_order else "C")
+
+
+def release(array: np.ndarray) -> None:
+    """Let go of the memory that a mapped file takes in this process; whoever reads the array again gets it back."""
+    if isinstance(array, np.memmap) and array.mode == "r" and hasattr(mmap, "MADV_DONTNEED"):
+        array._mmap.madvise(mmap.MADV_DONTNEED)  # type: ignore[attr-defined]
+
+
 def refuse_inflated(archive: zipfile.ZipFile) -> None:
     """Raise ValueError if an archive claims to hold more bytes than it has; ours are not compressed."""
     claimed, size = sum(entry.file_size for entry in archive.infolist()), os.path.getsize(str(archive.filename))
@@ -139,15 +191,47 @@ def save_array(path: str | os.PathLike[str], array: np.ndarray) -> None:
         np.save(file, array, allow_pickle=False)
 
 
-def save_blocks(path: str | os.PathLike[str], blocks: Iterable[np.ndarray], *, shape: tuple[int, int]) -> None:
-    """Write the rows of an array of that shape, which come in blocks, to a .npy file."""
+def save_blocks(path: str | os.PathLike[str], blocks: Iterable[np.ndarray], *, shape: tuple[int, ...]) -> None:
+    """Write the rows of an array of that shape, which come in blocks, to a .npy file as `save_array` would."""
     blocks = iter(blocks)
-    with atomic_path(path) as temporary, open(temporary, "wb") as file:
+    with checked_path(path) as temporary, open(temporary, "wb") as file:
         first = next(blocks)
-        header = {"shape": shape, "fortran_order": False, "descr": np.lib.format.dtype_to_descr(first.dtype)}
-        np.lib.format.write_array_header_1_0(file, header)
+        _write_header(file, shape, first.dtype)
         for block in itertools.chain([first], blocks):
             file.write(np.ascontiguousarray(block).data)
+
+
+def save_blocks_of_arrays(
+    path: str | os.PathLike[str], blocks: Iterable[Mapping[str, np.ndarray]], **arrays: np.ndarray
+) -> None:
+    """Write whole arrays and then some whose rows come in blocks to a .npz file, as `save_arrays` would.
+
+    Until all blocks are there, their rows wait in nameless files beside it.
+    """
+    with atomic_path(path) as temporary, ExitStack() as stack:
+        waiting: dict[str, tuple[IO[bytes], tuple[int, ...], np.dtype]] = {}
+        for block in blocks:
+            for name, rows in block.items():
+                if name not in waiting:
+                    file = stack.enter_context(tempfile.TemporaryFile(dir=temporary.parent))
+                    waiting[name] = file, (0, *rows.shape[1:]), rows.dtype
+                file, shape, dtype = waiting[name]
+                file.write(np.ascontiguousarray(rows).data)
+                waiting[name] = file, (shape[0] + len(rows), *shape[1:]), dtype
+        with open(temporary, "wb") as target, zipfile.ZipFile(target, "w", allowZip64=True) as archive:
+            for name, array in arrays.items():
+                with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
+                    np.lib.format.write_array(entry, np.asanyarray(array), allow_pickle=False)
+            for name, (file, shape, dtype) in waiting.items():
+                with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
+                    _write_header(entry, shape, dtype)
+                    file.seek(0)
+                    shutil.copyfileobj(file, entry, _BLOCK)
+
+
+def _write_header(file: IO[bytes], shape: tuple[int, ...], dtype: np.dtype) -> None:
+    header = {"shape": shape, "fortran_order": False, "descr": np.lib.format.dtype_to_descr(dtype)}
+    np.lib.format.write_array_header_1_0(file, header)
 
 
 def load_array(path: str | os.PathLike[str]) -> np.ndarray:
@@ -157,32 +241,30 @@ def load_array(path: str | os.PathLike[str]) -> np.ndarray:
         return _read_array(file, os.path.getsize(path))
 
 
-def map_array(path: str | os.PathLike[str]) -> np.ndarray:
-    """Map an array into memory from a .npy file, which no write to it changes; ValueError if the file is damaged."""
-    verify(path)
-    with whole(path):
-        with open(path, "rb") as file:
-            check_npy_header(file, os.path.getsize(path))
-        return np.asarray(np.lib.format.open_memmap(path, mode="c"))
-
-
 def _read_array(file: IO[bytes], size: int) -> np.ndarray:
     check_npy_header(file, size)
     file.seek(0)
     return np.lib.format.read_array(file, allow_pickle=False)
 
 
-def check_npy_header(file: IO[bytes], size: int) -> None:
-    """Raise ValueError if a .npy file of that many bytes claims to be of another size, before it takes memory."""
+def check_npy_header(file: IO[bytes], end: int) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """Read what comes before an array that ends at that byte of a file: its shape, whether in Fortran order, its type.
+
+    Raises
+    ------
+    ValueError
+        If it claims to be of another size, before it takes memory.
+    """
     version = np.lib.format.read_magic(file)
     try:
         read_header = {1: np.lib.format.read_array_header_1_0, 2: np.lib.format.read_array_header_2_0}[version[0]]
-        shape, _, dtype = read_header(file, max_header_size=_MAX_HEADER)
-        fits = min(shape, default=0) >= 0 and math.prod(shape) * dtype.itemsize == size - file.tell()
+        shape, fortran_order, dtype = read_header(file, max_header_size=_MAX_HEADER)
+        fits = min(shape, default=0) >= 0 and math.prod(shape) * dtype.itemsize == end - file.tell()
     except Exception as error:  # numpy lets Python's parser read the header, which fails in many ways
         raise ValueError(f"its header cannot be read: {type(error).__name__}") from error
     if dtype.hasobject or not fits:
-        raise ValueError(f"its {size} bytes are not what its header says: {dtype} of shape {shape}")
+        raise ValueError(f"its {end} bytes are not what its header says: {dtype} of shape {shape}")
+    return shape, fortran_order, dtype
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:

@@ -6,13 +6,14 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
 
 from cdp.candidates import CandidatePairs
 from cdp.devices import choose_device
-from cdp.files import atomic_path, refuse_inflated, whole
+from cdp.files import atomic_path, refuse_inflated, release, whole
 from cdp.threads import in_ranges
 
 _PREDICT_BATCH = 8192  # pairs a task; their activations stay in the cache
@@ -138,7 +139,7 @@ class Mediator:
             torch.manual_seed(seed)
             mediator = cls(inputs.shape[1])
         x = torch.from_numpy(np.asarray(inputs, np.float32))
-        y = torch.from_numpy(np.asarray(same_identity, np.int64))
+        y = torch.from_numpy(np.asarray(same_identity, bool))
         if settings.standardize:
             mediator.mean = x.mean(dim=0)
             spread = x.std(dim=0)
@@ -162,18 +163,26 @@ class Mediator:
         return self._predict(lambda batch: inputs[batch], len(inputs), device)
 
     def predict_pairs(
-        self, candidates: CandidatePairs, affinity: np.ndarray, *, inputs: str, device: str = "auto"
+        self,
+        candidates: CandidatePairs,
+        affinity: np.ndarray,
+        *,
+        inputs: str,
+        device: str = "auto",
+        rows: int | None = None,
     ) -> np.ndarray:
         """The same of `mediator_inputs(candidates, affinity, inputs=inputs)`, which is made batch by batch.
 
         Parameters
         ----------
         candidates : CandidatePairs
+            May be memory-mapped, as may be the affinity.
         affinity : ndarray of shape (P, C + 1)
-            May be memory-mapped.
         inputs : str
             See `mediator_inputs`.
         device : {"auto", "cpu", "cuda"}
+        rows : int, optional
+            After about so many pairs, memory that mapped files take is released.
 
         Returns
         -------
@@ -186,25 +195,43 @@ class Mediator:
 
         n_pairs = len(candidates.pairs)
         self._check_shape((n_pairs, columns(slice(0, 0)).shape[1]))
-        return self._predict(columns, n_pairs, device)
+
+        def release_all() -> None:
+            for array in (*candidates, affinity):
+                release(array)
+
+        return self._predict(columns, n_pairs, device, rows=rows, after_rows=release_all)
 
     def _check_shape(self, shape: tuple[int, ...]) -> None:
         if len(shape) != 2 or shape[1] != self.n_inputs:
             raise ValueError(f"this mediator takes {self.n_inputs} inputs a pair, not an array of shape {shape}")
 
-    def _predict(self, columns: Callable[[slice], np.ndarray], n_pairs: int, device: str) -> np.ndarray:
+    def _predict(
+        self,
+        columns: Callable[[slice], np.ndarray],
+        n_pairs: int,
+        device: str,
+        *,
+        rows: int | None = None,
+        after_rows: Callable[[], None] = lambda: None,
+    ) -> np.ndarray:
         place = torch.device(choose_device(device))
         network, mean, scale = self.network.to(place), self.mean.to(place), self.scale.to(place)
         probability = torch.empty(n_pairs)
 
-        def score(start: int, stop: int) -> None:
-            block = np.asarray(columns(slice(start, stop)), np.float32)
+        def score(first: int, start: int, stop: int) -> None:
+            pairs = slice(first + start, first + stop)
+            block = np.asarray(columns(pairs), np.float32)
             with torch.inference_mode():
                 x = torch.from_numpy(block).to(place)
-                probability[start:stop] = torch.softmax(network((x - mean) / scale), dim=1)[:, 1].cpu()
+                probability[pairs] = torch.softmax(network((x - mean) / scale), dim=1)[:, 1].cpu()
 
+        batch = _PREDICT_BATCH if place.type == "cpu" else _GPU_BATCH
+        part = max(batch, (rows or n_pairs) // batch * batch)  # whole batches, so that scores do not depend on rows
         with _single_threaded_torch():
-            in_ranges(score, n_pairs, size=_PREDICT_BATCH if place.type == "cpu" else _GPU_BATCH)
+            for first in range(0, n_pairs, part):
+                in_ranges(partial(score, first), min(part, n_pairs - first), size=batch)
+                after_rows()
         self.network.to("cpu")
         return probability.numpy()
 
@@ -274,7 +301,7 @@ def _train(
     for _ in range(epochs):
         order = torch.randperm(len(x), generator=generator).to(place)
         for batch in order.split(recipe.batch_size):
-            loss = torch.nn.functional.cross_entropy(network((x[batch] - mean) / scale), y[batch])
+            loss = torch.nn.functional.cross_entropy(network((x[batch] - mean) / scale), y[batch].long())
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

@@ -6,6 +6,7 @@ import numba
 import numpy as np
 
 from cdp.components import find_root, merge, number_by_appearance
+from cdp.features import MOST_SAMPLES
 
 
 def propagate(
@@ -70,7 +71,7 @@ def propagate_in_rounds(
     if len(pairs) == 0:
         return np.full(n_samples, -1, np.int64), 1
     thresholds = round_thresholds(float(scores.min()), step=step, max_iter=max_iter)
-    levels, ends = _levels(scores, thresholds, step)
+    levels, ends = _levels(scores, thresholds, step, np.uint8 if max_iter <= 256 else np.int32)
     ordered = _sorted_by_level(pairs, levels, np.append(ends[1:], 0))
     roots, unresolved, n_iter = _bounded_components(ordered, ends, n_samples, max_size)
     if len(unresolved):
@@ -105,6 +106,8 @@ def check_scored_pairs(pairs: np.ndarray, scores: np.ndarray, n_samples: int) ->
     pairs, scores = np.asarray(pairs), np.asarray(scores)
     if pairs.ndim != 2 or pairs.shape[1] != 2 or scores.shape != (len(pairs),):
         raise ValueError(f"pairs must be (P, 2) and scores (P,), not {pairs.shape} and {scores.shape}")
+    if n_samples > MOST_SAMPLES:
+        raise ValueError(f"there are {n_samples} samples; at most {MOST_SAMPLES} are supported")
     if pairs.dtype.kind not in "iu":
         raise ValueError(f"pairs must be integers, not {pairs.dtype}")
     if len(pairs) and not 0 <= pairs.min() <= pairs.max() < n_samples:
@@ -115,10 +118,10 @@ def check_scored_pairs(pairs: np.ndarray, scores: np.ndarray, n_samples: int) ->
 
 
 @numba.njit(cache=True)
-def _levels(scores, thresholds, step):  # type: ignore[no-untyped-def]
+def _levels(scores, thresholds, step, kind):  # type: ignore[no-untyped-def]
     """The last round whose threshold each score reaches; the number of pairs of each level or a higher one."""
     last = len(thresholds) - 1
-    levels = np.empty(len(scores), np.int32)
+    levels = np.empty(len(scores), kind)
     ends = np.zeros(len(thresholds), np.int64)
     rate = np.log(1 - step) if step < 1 else -np.inf
     for p in range(len(scores)):
@@ -150,7 +153,7 @@ def _sorted_by_level(pairs, levels, place):  # type: ignore[no-untyped-def]
 @numba.njit(cache=True)
 def _bounded_components(pairs, ends, n_samples, max_size):  # type: ignore[no-untyped-def]
     """Root of each sample's final component (-1: in no pair), sizes of those left too large, rounds."""
-    component = np.arange(n_samples).astype(np.int32)  # of the round at hand, whatever its size
+    component = np.arange(n_samples, dtype=np.int32)  # of the round at hand, whatever its size
     cluster = np.full(n_samples, -1, np.int32)  # of those that are small enough
     size = np.ones(n_samples, np.int32)
     for p in range(len(pairs)):

@@ -74,11 +74,13 @@ def soft_propagate(
     split = np.bincount(component, minlength=1)[component] > max_size
     reach = np.where(split, depth, 0)
 
+    size = max(_CHUNK, n // 256)  # each task has arrays for all samples, so their number must not grow without end
+
     def rows(start: int) -> tuple[np.ndarray, ...]:
-        return _diffuse(start, min(start + _CHUNK, n), starts, neighbors, weights, labels, reach, decay)
+        return _diffuse(start, min(start + size, n), starts, neighbors, weights, labels, reach, decay)
 
     with ThreadPoolExecutor(numba.get_num_threads()) as pool:
-        chunks = list(pool.map(rows, range(0, n, _CHUNK)))
+        chunks = list(pool.map(rows, range(0, n, size)))
     counts, columns, values = (np.concatenate(parts) for parts in zip(*chunks, strict=True)) if chunks else _EMPTY
     row_starts = np.concatenate([[0], np.cumsum(counts)])
     return csr_array((values, columns, row_starts), shape=(n, int(labels.max(initial=-1)) + 1))

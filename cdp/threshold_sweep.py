@@ -6,7 +6,7 @@ import numpy as np
 
 from cdp.metrics import describe, evaluate, pair_accuracy
 from cdp.propagation import propagate
-from cdp.selection import above
+from cdp.selection import above, rows_where
 
 
 def spread_thresholds(scores: np.ndarray, *, count: int, decimals: int = 4) -> list[float]:
@@ -75,11 +75,12 @@ def sweep(
     rows = []
     for threshold in thresholds:
         kept = above(scores, threshold)
-        labels = propagate(pairs[kept], scores[kept], n_samples, max_size=max_size, step=step, max_iter=max_iter)
-        row: dict[str, float | int | None] = {"threshold": threshold, "pairs": int(np.count_nonzero(kept))}
+        chosen = rows_where(kept, pairs)
+        labels = propagate(chosen, scores[kept], n_samples, max_size=max_size, step=step, max_iter=max_iter)
+        row: dict[str, float | int | None] = {"threshold": threshold, "pairs": len(chosen)}
         row |= {"pair_accuracy": None} | dict.fromkeys(_AGREEMENT)
         if labels_true is not None:
-            row |= {"pair_accuracy": pair_accuracy(pairs[kept], labels_true)} | evaluate(labels_true, labels)["kept"]
+            row |= {"pair_accuracy": pair_accuracy(chosen, labels_true)} | evaluate(labels_true, labels)["kept"]
         rows.append(row | describe(labels))
     return rows
 

@@ -17,7 +17,7 @@ rule pairs:
         f"{PAIR_DIR}/pairs.benchmark.jsonl"
     threads: 8
     resources:
-        mem_mb=memory(500, 1.5),
+        mem_mb=lambda w, input, attempt: attempt * (400 + int((4 + 0.4 * len(input)) * input.size_files_mb[0])),
     params:
         models=committee_models,  # their order, of which a set of inputs says nothing
         source=source_hash("pairs.py"),

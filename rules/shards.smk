@@ -126,14 +126,14 @@ rule pairs_shard:
         f"{PAIR_DIR}/pairs_shards/{{shard}}of{{shards}}.benchmark.jsonl"
     threads: 8
     resources:
-        mem_mb=memory(500, 1.5),
+        mem_mb=memory(500, 1),
     params:
         models=committee_models,  # their order, of which a set of inputs says nothing
-        source=source_hash("pairs_shard.py"),
+        source=source_hash("pairs.py"),
     message:
         "{wildcards.dataset}: candidate pairs of committee {wildcards.committee}, k={wildcards.k}, shard {wildcards.shard}"
     script:
-        "../scripts/pairs_shard.py"
+        "../scripts/pairs.py"
 
 
 rule pairs_merge:
@@ -176,11 +176,11 @@ rule affinity_shard:
     params:
         dims=lambda w: [dim_of(w.dataset, model) for model in committee_models(w)],
         models=committee_models,
-        source=source_hash("affinity_shard.py"),
+        source=source_hash("affinity.py"),
     message:
         "{wildcards.dataset}: affinity of the pairs of committee {wildcards.committee}, k={wildcards.k}, shard {wildcards.shard}"
     script:
-        "../scripts/affinity_shard.py"
+        "../scripts/affinity.py"
 
 
 rule affinity_merge:

@@ -5,7 +5,7 @@ import logging
 
 import numpy as np
 
-from cdp.files import load_array, load_arrays, read_json, write_csv, write_text
+from cdp.files import load_array, map_arrays, read_json, write_csv, write_text
 from cdp.labels import read_labels
 from cdp.threshold_choice import choose, labeled_curve, stability
 from scripts.job import run
@@ -13,7 +13,7 @@ from scripts.job import run
 
 def main(snakemake):
     settings, wildcards = snakemake.params.settings, snakemake.wildcards
-    pairs, n_samples = load_arrays(snakemake.input.pairs, "pairs", "n_samples")
+    pairs, n_samples = map_arrays(snakemake.input.pairs, "pairs", "n_samples")
     n_samples, labels, crowding = int(n_samples), None, None
     limits = {"max_size": int(wildcards.max_size), "step": float(wildcards.step), "max_iter": settings["max_iter"]}
     if snakemake.input.labels:

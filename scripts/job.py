@@ -33,6 +33,12 @@ def run(main: Callable[[Any], None], snakemake: Any) -> None:
         sys.exit(1)
 
 
+def share(wildcards: Any, number: int) -> tuple[int, int]:
+    """The first of so many things that a job works on, and the one after its last: all, unless it is one of shards."""
+    shard, shards = int(wildcards.get("shard", 0)), int(wildcards.get("shards", 1))
+    return shard * number // shards, (shard + 1) * number // shards
+
+
 def _state(path: str) -> tuple[int, int]:
     status = os.stat(path)
     return status.st_size, status.st_mtime_ns

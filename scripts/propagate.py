@@ -1,20 +1,19 @@
 """Cluster scored pairs. Reads pairs.npz and the pairs' scores, writes meta.txt."""
 
-from cdp.files import load_array, load_arrays, write_text
+from cdp.files import write_text
 from cdp.labels import format_labels
 from cdp.propagation import propagate
-from cdp.selection import kept_pairs, threshold_of
+from cdp.selection import load_kept_pairs, threshold_of
 from scripts.job import run
 
 
 def main(snakemake):
-    pairs, n_samples = load_arrays(snakemake.input.pairs, "pairs", "n_samples")
     threshold = threshold_of(snakemake.wildcards.threshold, snakemake.input.choice)
-    kept, scores = kept_pairs(pairs, load_array(snakemake.input.scores), threshold)
+    kept, scores, n_samples = load_kept_pairs(snakemake.input.pairs, snakemake.input.scores, threshold)
     labels = propagate(
         kept,
         scores,
-        int(n_samples),
+        n_samples,
         max_size=int(snakemake.wildcards.max_size),
         step=float(snakemake.wildcards.step),
         **snakemake.params.settings,

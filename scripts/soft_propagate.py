@@ -2,18 +2,17 @@
 
 import numpy as np
 
-from cdp.files import load_array, load_arrays, save_arrays
+from cdp.files import save_arrays
 from cdp.labels import read_labels
-from cdp.selection import kept_pairs, threshold_of
+from cdp.selection import load_kept_pairs, threshold_of
 from cdp.soft_propagation import soft_propagate
 from scripts.job import run
 
 
 def main(snakemake):
-    pairs, n_samples = load_arrays(snakemake.input.pairs, "pairs", "n_samples")
     threshold = threshold_of(snakemake.wildcards.threshold, snakemake.input.choice)
-    kept, scores = kept_pairs(pairs, load_array(snakemake.input.scores), threshold)
-    labels = read_labels(snakemake.input.labels, n_samples=int(n_samples))
+    kept, scores, n_samples = load_kept_pairs(snakemake.input.pairs, snakemake.input.scores, threshold)
+    labels = read_labels(snakemake.input.labels, n_samples=n_samples)
     weights = soft_propagate(
         kept, scores, labels, max_size=int(snakemake.wildcards.max_size), **snakemake.params.settings
     )

@@ -2,14 +2,14 @@
 
 import logging
 
-from cdp.files import load_array, load_arrays, write_csv
+from cdp.files import load_array, map_arrays, write_csv
 from cdp.labels import read_labels
 from cdp.threshold_sweep import spread_thresholds, sweep
 from scripts.job import run
 
 
 def main(snakemake):
-    pairs, n_samples = load_arrays(snakemake.input.pairs, "pairs", "n_samples")
+    pairs, n_samples = map_arrays(snakemake.input.pairs, "pairs", "n_samples")
     scores = load_array(snakemake.input.scores)
     labels = read_labels(snakemake.input.labels[0], n_samples=int(n_samples)) if snakemake.input.labels else None
     settings, wildcards = snakemake.params.settings, snakemake.wildcards

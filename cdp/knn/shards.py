@@ -147,7 +147,7 @@ def load(folder: str | os.PathLike[str]) -> Prepared:
     """Read what `save` wrote; raises ValueError if a file is damaged."""
     names = ("samples", "probed", "starts", "last", "cell_means", "group_means", "group_starts")
     samples, probed, starts, last, *means = load_arrays(Path(folder, "cells.npz"), *names)
-    points = Points(*(map_array(Path(folder, f"{name}.npy")) for name in Points._fields))
+    points = Points(*(map_array(Path(folder, f"{name}.npy"), mode="c") for name in Points._fields))
     return Prepared(Arrangement(points, samples, probed, starts, Outline(*means)), last)
 
 

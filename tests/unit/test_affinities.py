@@ -60,3 +60,20 @@ def test_row_that_cannot_be_normalised_is_named():
 def test_very_long_and_very_short_rows(dtype):
     features = np.array([[3e30, 4e30], [4e-30, 3e-30], [-3e30, -4e30]], dtype)
     np.testing.assert_allclose(affinity([features], np.array([[0, 1], [0, 2]])), [[0.96], [-1]], atol=1e-6)
+
+
+@settings(max_examples=300)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.integers(0, 60), st.integers(1, 45))
+def test_blocks_of_rows_give_the_same_bytes(seed, n, count, rows):
+    rng = np.random.default_rng(seed)
+    models = [rng.standard_normal((n, dim)).astype(np.float16) for dim in (3, 17)]
+    pairs = rng.integers(n, size=(count, 2))
+    assert affinity(models, pairs, rows=rows).tobytes() == affinity(models, pairs).tobytes()
+
+
+@pytest.mark.parametrize("rows", [2, None])
+def test_row_of_a_later_block_is_named_by_its_number(rows):
+    bad = np.ones((9, 2))
+    bad[7] = np.nan
+    with pytest.raises(ValueError, match=r"features of model 0: row 7 .*holds NaN"):
+        affinity([bad], np.array([[0, 8], [3, 7]]), rows=rows)

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cdp import features as module
-from cdp.features import load_features, normalize, release, row_norms
+from cdp.features import load_features, normalize, row_norms
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
@@ -169,21 +169,8 @@ def test_normalising_what_is_no_matrix_is_refused(shape):
     assert str(shape) in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["m.npy", "m.bin"])
-def test_released_features_can_be_read_again(tmp_path, name):
-    stored = np.arange(12, dtype=np.float32).reshape(4, 3)
-    np.save(tmp_path / "m.npy", stored)
-    stored.tofile(tmp_path / "m.bin")
-    features = load_features(tmp_path / name, dim=3)
-    release(features)
-    np.testing.assert_array_equal(features, stored)
-
-
-@pytest.mark.parametrize("mode", ["c", "r+"])
-def test_changed_features_are_not_released(tmp_path, mode):
-    np.save(tmp_path / "m.npy", np.ones((4, 3), np.float32))
-    features = np.load(tmp_path / "m.npy", mmap_mode=mode)
-    features[0] = 2
-    release(features)
-    release(np.ones((2, 2)))
-    assert features[0].tolist() == [2, 2, 2]
+def test_more_samples_than_int32_can_number_are_refused(tmp_path):
+    with open(tmp_path / "m.bin", "wb") as file:
+        file.truncate(4 * 2**31)  # takes no room: nothing is written
+    with pytest.raises(ValueError, match=r"m\.bin has 2147483648 samples; at most 2147483647 are supported"):
+        load_features(tmp_path / "m.bin", dim=1)

@@ -7,15 +7,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cdp.features import load_features
 from cdp.files import (
     atomic_path,
     load_array,
     load_arrays,
+    map_array,
+    map_arrays,
     read_csv,
     read_json,
+    release,
     save_array,
     save_arrays,
     save_blocks,
+    save_blocks_of_arrays,
     write_csv,
     write_text,
 )
@@ -301,7 +306,7 @@ def test_missing_file_is_named(tmp_path):
 def test_blocks_become_one_array(tmp_path):
     blocks = (np.full((rows, 3), rows, np.float16) for rows in (4, 4, 1))
     save_blocks(tmp_path / "x.npy", blocks, shape=(9, 3))
-    assert names(tmp_path) == ["x.npy"]
+    assert names(tmp_path) == [".x.npy.crc32", "x.npy"]
     expected = np.repeat(np.float16([4, 4, 1]), [4, 4, 1])[:, None].repeat(3, 1)
     np.testing.assert_array_equal(np.load(tmp_path / "x.npy"), expected, strict=True)
 
@@ -317,3 +322,77 @@ def test_csv_is_read_as_it_was_written(tmp_path):
     (tmp_path / ".a.csv.crc32").unlink()
     with pytest.raises(ValueError, match=r"a\.csv is damaged"):
         read_csv(tmp_path / "a.csv")
+
+
+@pytest.mark.parametrize("name", ["m.npy", "m.bin"])
+def test_released_features_can_be_read_again(tmp_path, name):
+    stored = np.arange(12, dtype=np.float32).reshape(4, 3)
+    np.save(tmp_path / "m.npy", stored)
+    stored.tofile(tmp_path / "m.bin")
+    features = load_features(tmp_path / name, dim=3)
+    release(features)
+    np.testing.assert_array_equal(features, stored)
+
+
+@pytest.mark.parametrize("mode", ["c", "r+"])
+def test_changed_features_are_not_released(tmp_path, mode):
+    np.save(tmp_path / "m.npy", np.ones((4, 3), np.float32))
+    features = np.load(tmp_path / "m.npy", mmap_mode=mode)
+    features[0] = 2
+    release(features)
+    release(np.ones((2, 2)))
+    assert features[0].tolist() == [2, 2, 2]
+
+
+ARRAYS = {
+    "pairs": np.arange(14, dtype=np.int32).reshape(7, 2),
+    "votes": np.arange(7, dtype=np.uint8),
+    "relationship": np.empty((7, 0), np.uint8),
+    "fortran": np.asfortranarray(np.arange(21, dtype=np.float32).reshape(7, 3)),
+    "n_samples": np.array(4, np.int64),
+}
+
+
+def test_mapped_arrays_are_those_that_were_written(tmp_path):
+    save_arrays(tmp_path / "x.npz", **ARRAYS)
+    for found, written in zip(map_arrays(tmp_path / "x.npz", *ARRAYS), ARRAYS.values(), strict=True):
+        np.testing.assert_array_equal(found, written, strict=True)
+        release(found)
+        np.testing.assert_array_equal(found, written, strict=True)
+    save_array(tmp_path / "x.npy", ARRAYS["pairs"])
+    mapped = map_array(tmp_path / "x.npy")
+    np.testing.assert_array_equal(mapped, ARRAYS["pairs"], strict=True)
+    with pytest.raises(ValueError, match="read-only"):
+        mapped[0] = 0
+
+
+def test_damaged_files_are_not_mapped(tmp_path):
+    path = tmp_path / "x.npz"
+    save_arrays(path, idx=IDX, dist=DIST)
+    whole = path.read_bytes()
+
+    def load():
+        for found, written in zip(map_arrays(path, "idx", "dist"), (IDX, DIST), strict=True):
+            np.testing.assert_array_equal(found, written)
+
+    cut = [whole[:length] for length in range(0, len(whole), 3)]
+    assert refusals(path, load, cut) == len(cut)
+    changed = [whole[:i] + bytes([whole[i] ^ 0xFF]) + whole[i + 1 :] for i in range(len(whole))]
+    assert refusals(path, load, changed) > len(whole) / 2
+    np.savez_compressed(path, idx=np.zeros(3, np.int8))
+    with pytest.raises(ValueError, match="damaged"):
+        map_arrays(path, "idx")
+
+
+@pytest.mark.parametrize("cuts", [[7], [2, 5], [3, 0, 4], [1] * 7])
+def test_arrays_in_blocks_make_the_same_file(tmp_path, cuts):
+    parts = {key: ARRAYS[key] for key in ("pairs", "votes", "relationship")}
+    ends = np.cumsum(cuts)
+    blocks = ({key: part[end - cut : end] for key, part in parts.items()} for cut, end in zip(cuts, ends, strict=True))
+    save_blocks_of_arrays(tmp_path / "blocks.npz", blocks, n_samples=np.int64(4))
+    save_arrays(tmp_path / "whole.npz", n_samples=np.int64(4), **parts)
+    assert (tmp_path / "blocks.npz").read_bytes() == (tmp_path / "whole.npz").read_bytes()
+    assert names(tmp_path) == ["blocks.npz", "whole.npz"]
+    save_blocks(tmp_path / "blocks.npy", iter([parts["pairs"][:3], parts["pairs"][3:]]), shape=(7, 2))
+    save_array(tmp_path / "whole.npy", parts["pairs"])
+    assert (tmp_path / "blocks.npy").read_bytes() == (tmp_path / "whole.npy").read_bytes()

@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cdp.labels import format_labels, read_labels
+from cdp import labels
+from cdp.labels import count_lines, format_labels, read_labels, read_lines
 
 INT64 = st.integers(-(2**63), 2**63 - 1)
 
@@ -54,3 +55,23 @@ def test_labels_in_another_encoding_are_refused(tmp_path):
     (tmp_path / "meta.txt").write_bytes("0\n1\n".encode("utf-16"))
     with pytest.raises(ValueError, match=r"meta\.txt is not UTF-8 text \(.* at byte 0\)"):
         read_labels(tmp_path / "meta.txt")
+
+
+def test_labels_are_formatted_in_blocks(monkeypatch):
+    monkeypatch.setattr(labels, "_BLOCK", 3)
+    for count in range(8):
+        assert format_labels(np.arange(count)) == "".join(f"{value}\n" for value in range(count))
+
+
+@settings(max_examples=300)
+@given(st.lists(st.sampled_from(["a", "\n", "\r", "\r\n", "ä", "\x0b", "\u2028"]), max_size=12))
+def test_lines_are_counted_as_they_are_read(tmp_path_factory, parts):
+    path = tmp_path_factory.getbasetemp() / "list.txt"
+    path.write_bytes("".join(parts).encode())
+    assert count_lines(path) == len(read_lines(path))
+
+
+def test_lines_that_are_no_text_are_not_counted(tmp_path):
+    (tmp_path / "list.txt").write_bytes(b"a\n" * 100_000 + b"\xff\n")
+    with pytest.raises(ValueError, match=r"list\.txt is not UTF-8 text \(.* at byte 200000\)"):
+        count_lines(tmp_path / "list.txt")

@@ -4,6 +4,7 @@ import torch
 
 from cdp import mediator as module
 from cdp.candidates import CandidatePairs
+from cdp.files import map_arrays, save_arrays
 from cdp.mediator import RECIPES, Mediator, mediator_inputs
 
 LAYERS = ("0", "2", "4")
@@ -329,3 +330,15 @@ def test_pairs_of_another_committee_are_refused():
     described, cosines = candidates(5, 2), np.ones((5, 3), np.float32)
     with pytest.raises(ValueError, match=r"this mediator takes 4 inputs a pair, not an array of shape \(5, 5\)"):
         Mediator(4).predict_pairs(described, cosines, inputs="110")
+
+
+def test_scores_do_not_depend_on_how_often_memory_is_released(monkeypatch, tmp_path):
+    described, cosines = candidates(100, 2), np.random.default_rng(2).random((100, 3), np.float32)
+    save_arrays(tmp_path / "pairs.npz", **described._asdict())
+    mapped = CandidatePairs(*map_arrays(tmp_path / "pairs.npz", *CandidatePairs._fields))
+    monkeypatch.setattr(module, "_PREDICT_BATCH", 8)
+    mediator = Mediator(8)
+    whole = mediator.predict_pairs(described, cosines, inputs="111", device="cpu")
+    for rows in (1, 8, 30, 1000):
+        found = mediator.predict_pairs(mapped, cosines, inputs="111", device="cpu", rows=rows)
+        assert found.tobytes() == whole.tobytes()

@@ -1,5 +1,3 @@
-import itertools
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,7 +5,7 @@ from hypothesis import strategies as st
 
 from cdp.knn import knn_graph
 from cdp.neighbors import Neighbors
-from cdp.pairs import candidate_pairs
+from cdp.pairs import candidate_pairs, sample_ranges
 from tests.unit.knn_graphs import random_graph
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -49,19 +47,6 @@ def test_pairs_and_features_follow_the_definition(seed, n, widths):
     assert found.votes.tolist() == [row[2] for row in expected]
     assert found.relationship.tolist() == [row[3] for row in expected]
     assert found.structure.tolist() == [row[4] for row in expected]
-
-
-@given(SEEDS, st.integers(1, 30), st.lists(st.integers(0, 30), max_size=5))
-def test_pairs_of_ranges_of_first_samples_make_up_all(seed, n, cuts):
-    rng = np.random.default_rng(seed)
-    base, *committee = [random_graph(rng, n, k) for k in (5, 3)]
-    bounds = [0, *sorted(min(cut, n) for cut in cuts), n]
-    ranges = [range(*ends) for ends in itertools.pairwise(bounds)]
-    parts = [candidate_pairs(base, committee, first_samples=samples) for samples in ranges]
-    for samples, part in zip(ranges, parts, strict=True):
-        assert set(part.pairs[:, 0].tolist()) <= set(samples)
-    for name, whole in candidate_pairs(base, committee)._asdict().items():
-        np.testing.assert_array_equal(np.concatenate([getattr(part, name) for part in parts]), whole)
 
 
 @pytest.mark.parametrize("n", [1, 6])
@@ -152,3 +137,41 @@ def test_members_may_be_given_by_their_idx_alone():
         candidate_pairs(base, committee), candidate_pairs(base, [m.idx for m in committee]), strict=True
     ):
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_neighbors_that_fall_into_one_place_of_the_table_are_told_apart(seed):
+    """Samples that differ by multiples of 64 have the same low bits; the table of a row of 3 has 64 places."""
+    rng = np.random.default_rng(seed)
+    graphs = []
+    for _ in range(3):
+        idx = np.arange(400)[:, None] + np.column_stack([np.zeros(400, int), 64 * rng.integers(1, 6, (400, 2))])
+        idx %= 400
+        idx[idx[:, 1] == idx[:, 2], 2] = -1
+        graphs.append(Neighbors(idx.astype(np.int32), np.sort(rng.random((400, 3), np.float32), axis=1)))
+    base, *committee = graphs
+    found = candidate_pairs(base, committee)
+    expected = oracle(base, committee)
+    assert [tuple(pair) for pair in found.pairs.tolist()] == [row[0] for row in expected]
+    assert found.votes.tolist() == [row[2] for row in expected]
+    assert found.relationship.tolist() == [row[3] for row in expected]
+    assert found.structure.tolist() == [row[4] for row in expected]
+
+
+@settings(max_examples=300)
+@given(SEEDS, st.integers(1, 30), st.integers(2, 6), st.integers(1, 100))
+def test_pairs_of_ranges_of_samples_make_up_all_pairs(seed, n, k, edges):
+    rng = np.random.default_rng(seed)
+    base, *committee = [random_graph(rng, n, k) for _ in range(3)]
+    ranges = sample_ranges(base, edges=edges)
+    parts = [candidate_pairs(base, committee, samples=samples) for samples in ranges]
+    assert [ranges[0][0], *(last for _, last in ranges)] == [*(first for first, _ in ranges), n]
+    assert all(len(part.pairs) <= edges or last == first + 1 for part, (first, last) in zip(parts, ranges, strict=True))
+    for in_parts, whole in zip(zip(*parts, strict=True), candidate_pairs(base, committee), strict=True):
+        np.testing.assert_array_equal(np.concatenate(in_parts), whole, strict=True)
+
+
+def test_more_samples_than_int32_can_number_are_refused():
+    rows = np.broadcast_to(np.int32(-1), (2**31, 2))
+    with pytest.raises(ValueError, match="kNN graph 0 has 2147483648 samples; at most 2147483647 are supported"):
+        candidate_pairs(Neighbors(rows, rows))

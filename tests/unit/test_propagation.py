@@ -248,3 +248,19 @@ def test_bad_parameters_are_refused(parameters, values):
     sentence = rf"max_size and max_iter must be at least 1 and step in \(0, 1\], not {values}"
     with pytest.raises(ValueError, match=sentence):
         propagate(PAIRS, SCORES, 3, **parameters)
+
+
+def test_many_rounds_follow_the_definition():
+    pairs, scores = random_pairs(3, 40, 120, 0)
+    parameters = {"max_size": 3, "step": 0.01, "max_iter": 500}
+    expected, rounds, _ = oracle(pairs, scores, 40, **parameters)
+    assert rounds > 256
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        labels, n_iter = propagate_in_rounds(pairs, scores, 40, **parameters)
+    assert (labels.tolist(), n_iter) == (expected, rounds)
+
+
+def test_more_samples_than_int32_can_number_are_refused():
+    with pytest.raises(ValueError, match="there are 2147483648 samples; at most 2147483647 are supported"):
+        propagate(np.array([[0, 1]]), np.array([0.5]), 2**31)

@@ -223,6 +223,7 @@ MODULES = {
     "knn/widen.py": FROM_SEARCH,
     "labels.py": EVERYTHING,
     "mediator.py": FROM_TRAINING,
+    "memory.py": FROM_PAIRS,
     "metrics.py": {"evaluate": 5, "evaluate_baseline": 12, "sweep": 4, "sweeps": 1} | TABLE,
     "neighbors.py": FROM_KNN | baselines(12),
     "pairs.py": FROM_PAIRS,
@@ -244,7 +245,6 @@ MODULES = {
 SCRIPTS = {
     "affinity.py": {"affinity": 2} | FROM_TRAINING,
     "affinity_merge.py": NOTHING,
-    "affinity_shard.py": NOTHING,
     "baseline.py": baselines(12),
     "calibration.py": NOTHING,
     "check_features.py": EVERYTHING,
@@ -268,7 +268,6 @@ SCRIPTS = {
     "knn_round.py": NOTHING,
     "pairs.py": FROM_PAIRS,
     "pairs_merge.py": NOTHING,
-    "pairs_shard.py": NOTHING,
     "propagate.py": {"propagate": 5, "evaluate": 5, "soft_propagate": 5} | TABLE,
     "quality.py": NOTHING,
     "report_page.py": NOTHING,
