@@ -68,12 +68,13 @@ def candidate_pairs(
 def sample_ranges(base: Neighbors, *, edges: int, samples: tuple[int, int] | None = None) -> list[tuple[int, int]]:
     """Consecutive ranges of samples, each the smaller one of at most so many edges of the base graph, or one sample.
 
-    A range has at most as many candidate pairs as edges. Together they are `samples` (by default all); one, if these are none.
+    A range has at most as many candidate pairs as edges. They make up `samples` (all, by default); of none, one is.
     """
-    A range has at most as many candidate pairs as edges. Together they are `samples` (all, by default), or one empty range.
+    begin, end = samples or (0, len(base.idx))
     starts = _edge_starts(base.idx, begin, end)
     release(base.idx)
-    ranges, first = [], begin
+    ranges: list[tuple[int, int]] = []
+    first = begin
     while first < end or not ranges:
         fitting = int(np.searchsorted(starts, starts[first - begin] + edges, side="right")) - 1
         last = min(end, max(first + 1, begin + fitting))

@@ -25,7 +25,9 @@ def set_to_search_on(name):
 def searched_entry(wildcards):
     entry = baseline_entry(wildcards)
     if not grid_of(entry):
-        fail(f"no parameter of baseline {wildcards.baseline!r} of {wildcards.dataset!r} is auto, so there is none to choose")
+        fail(
+            f"no parameter of baseline {wildcards.baseline!r} of {wildcards.dataset!r} is auto, so there is none to choose"
+        )
     return entry
 
 

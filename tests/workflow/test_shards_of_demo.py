@@ -1,7 +1,7 @@
 """kNN graphs and pair features of the demo in shards."""
 
 from cdp.knn import cells
-from tests.workflow.helpers import copy_repository, dry_run, edit_yaml, jobs, snakemake
+from tests.workflow.helpers import DEMO, copy_repository, dry_run, edit_yaml, jobs, snakemake
 
 FILES = [f"results/demo/{name}" for name in ("knn/mobilenet_k15.npz", "knn/mobilenet_k15.json")]
 FILES += [f"results/demo/single/k15/{name}" for name in ("pairs.npz", "affinity.npy")]
@@ -14,7 +14,7 @@ def set_knn(folder, **values):
 
 def test_shards_make_the_same_bytes(repository, tmp_path):
     set_knn(repository, backend="cells", recall=0.999)
-    whole = copy_repository(tmp_path / "whole")
+    whole = copy_repository(tmp_path / "whole", data=DEMO)
     set_knn(whole, backend="cells", recall=0.999)
     set_knn(repository, shards=2)
     for folder in (whole, repository):
