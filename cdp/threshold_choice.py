@@ -13,7 +13,7 @@ from cdp.selection import above
 from cdp.threshold_sweep import spread_thresholds, sweep
 
 _TRIED = {"count": 100, "decimals": 6}  # thresholds of a scoring, spread over its scores; a mediator's crowd below 1
-TOLERANCE = 0.01  # of a labelled set's curve: what one pair of clusters joined or not makes, which is chance
+TOLERANCE = 0.0075  # of a labelled set's curve: what one pair of clusters joined or not makes, which is chance
 _BEST = {"pairwise_f": "f", "bcubed_f": "bcubed_f", "stability": "stability"}
 _OTHER = {"precision": "recall", "recall": "precision"}
 _SHARE = 0.8  # of the samples in each of the two subsets that are compared
