@@ -17,7 +17,7 @@ from cdp.candidates import CandidatePairs
 from cdp.cross_fit import cross_fit
 from cdp.ground_truth import same_identity
 from cdp.labels import read_labels
-from cdp.threshold_choice import choose, labeled_curve, stability
+from cdp.threshold_choice import TOLERANCE, choose, labeled_curve, stability
 from cdp.voting import vote_scores
 
 PUBLISHED = {  # accept and threshold
@@ -79,7 +79,7 @@ def f_at(of: Described, scores: np.ndarray, threshold: float) -> float:
 def compared(name: str, scoring: str, labeled: Described, target: Described, scores: list[Any]) -> dict[str, Any]:
     """One line of the table."""
     best = choose(curve(target, scores[1]))
-    chosen = choose(curve(labeled, scores[0], len(target[0]) / len(labeled[0])))
+    chosen = choose(curve(labeled, scores[0], len(target[0]) / len(labeled[0])), tolerance=TOLERANCE)
     accept, fixed = PUBLISHED[scoring]
     auto_f = f_at(target, scores[1][chosen["accept"]], chosen["threshold"])
     row = {

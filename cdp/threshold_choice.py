@@ -13,13 +13,16 @@ from cdp.selection import above
 from cdp.threshold_sweep import spread_thresholds, sweep
 
 _TRIED = {"count": 100, "decimals": 6}  # thresholds of a scoring, spread over its scores; a mediator's crowd below 1
+TOLERANCE = 0.0075  # of a labelled set's curve: what one pair of clusters joined or not makes, which is chance
 _BEST = {"pairwise_f": "f", "bcubed_f": "bcubed_f", "stability": "stability"}
 _OTHER = {"precision": "recall", "recall": "precision"}
 _SHARE = 0.8  # of the samples in each of the two subsets that are compared
 _COMPARISONS = 2
 
 
-def choose(rows: Sequence[Mapping[str, Any]], *, objective: str = "pairwise_f") -> Mapping[str, Any]:
+def choose(
+    rows: Sequence[Mapping[str, Any]], *, objective: str = "pairwise_f", tolerance: float = 0
+) -> Mapping[str, Any]:
     """The best row of a sweep.
 
     Parameters
@@ -30,12 +33,14 @@ def choose(rows: Sequence[Mapping[str, Any]], *, objective: str = "pairwise_f") 
         ``pairwise_f``, ``bcubed_f`` or ``stability``, whose highest value is chosen; or one of ``precision``,
         ``recall``, ``bcubed_precision`` and ``bcubed_recall`` that is to reach a value, such as ``precision>=0.98``:
         of the rows that do, the one where its counterpart is highest.
+    tolerance : float, >= 0
+        How much worse than the best a row may be to count as good; see `TOLERANCE`.
 
     Returns
     -------
     mapping
-        Of neighbouring rows that are equally good the one in the middle, farthest from where it gets worse; of others
-        the first.
+        Of the good rows that lie together around the best (the first of equals, and of the same ``accept``) the one in
+        the middle, farthest from where it gets worse.
 
     Raises
     ------
@@ -43,7 +48,7 @@ def choose(rows: Sequence[Mapping[str, Any]], *, objective: str = "pairwise_f") 
         If `objective` is none of these, or no row reaches the value.
     """
     if objective in _BEST:
-        return _middle_of_best(rows, [row[_BEST[objective]] or 0.0 for row in rows])
+        return _middle_of_best(rows, [row[_BEST[objective]] or 0.0 for row in rows], tolerance)
     bound = re.fullmatch(r"(bcubed_)?(precision|recall)>=([0-9]+(?:[.][0-9]+)?)", objective)
     if not bound:
         raise ValueError(
@@ -56,16 +61,19 @@ def choose(rows: Sequence[Mapping[str, Any]], *, objective: str = "pairwise_f") 
     if not any(reached):
         most = max(row[figure] or 0.0 for row in rows)
         raise ValueError(f"objective {objective} is out of reach: at best it is {most:.4f}; ask for less")
-    return _middle_of_best(
-        rows, [row[counterpart] or 0.0 if is_in else -1.0 for row, is_in in zip(rows, reached, strict=True)]
-    )
+    values = [(row[counterpart] or 0.0) if there else -1.0 for row, there in zip(rows, reached, strict=True)]
+    return _middle_of_best(rows, values, tolerance)
 
 
-def _middle_of_best(rows: Sequence[Mapping[str, Any]], values: Sequence[float]) -> Mapping[str, Any]:
-    best = max(values)
-    first = values.index(best)
-    run = next((length for length, value in enumerate(values[first:]) if value != best), len(values) - first)
-    return rows[first + (run - 1) // 2]
+def _middle_of_best(rows: Sequence[Mapping[str, Any]], values: Sequence[float], tolerance: float) -> Mapping[str, Any]:
+    first = last = max(range(len(rows)), key=values.__getitem__)
+    least, accept = values[first] - tolerance, rows[first].get("accept")
+    good = [value >= least and row.get("accept") == accept for row, value in zip(rows, values, strict=True)]
+    while first > 0 and good[first - 1]:
+        first -= 1
+    while last < len(rows) - 1 and good[last + 1]:
+        last += 1
+    return rows[(first + last) // 2]
 
 
 def labeled_curve(

@@ -7,7 +7,7 @@ import numpy as np
 
 from cdp.files import load_array, map_arrays, read_json, write_csv, write_text
 from cdp.labels import read_labels
-from cdp.threshold_choice import choose, labeled_curve, stability
+from cdp.threshold_choice import TOLERANCE, choose, labeled_curve, stability
 from scripts.job import run
 
 
@@ -29,7 +29,7 @@ def main(snakemake):
         else:
             curve = labeled_curve(pairs, scores, labels, ratio=crowding, **limits)
         rows += [{"accept": accept} | row for row in curve]
-    best = choose(rows, objective=settings["objective"])
+    best = choose(rows, objective=settings["objective"], tolerance=0 if labels is None else TOLERANCE)
     about = {"objective": settings["objective"], "labeled": snakemake.params.labeled, "crowding": crowding}
     write_csv(snakemake.output.curve, rows)
     write_text(snakemake.output.choice, json.dumps(about | best, indent=2) + "\n")

@@ -115,6 +115,27 @@ def test_of_equals_that_lie_together_the_middle_is_chosen(values, place, objecti
     assert choose(rows, objective=objective)["threshold"] == place
 
 
+@pytest.mark.parametrize(
+    ("values", "accepts", "place"),
+    [
+        ([1, 7, 8, 9, 7, 8, 3], [0] * 7, 3),
+        ([8, 1, 7, 8, 9, 8, 8], [0] * 7, 4),
+        ([8, 8, 8, 9, 1, 9, 9], [0] * 7, 1),
+        ([1, 7, 9, 7, 7, 7, 7], [0, 0, 0, 0, 1, 1, 1], 2),
+        ([1, 6, 9, 6, 1, 1, 1], [0] * 7, 2),
+    ],
+)
+def test_the_middle_of_what_is_nearly_as_good(values, accepts, place):
+    rows = [{"threshold": i, "f": v / 16, "accept": a} for i, (v, a) in enumerate(zip(values, accepts, strict=True))]
+    assert choose(rows, tolerance=2 / 16)["threshold"] == place
+
+
+def test_a_bound_is_kept_where_there_is_tolerance():
+    rows = [{"threshold": i, "precision": 0.9 + i / 50, "recall": 0.9 - i / 1000} for i in range(5)]
+    assert choose(rows, objective="precision>=0.94", tolerance=0.01)["threshold"] == 3
+    assert choose(rows, objective="precision>=0.94")["threshold"] == 2
+
+
 def test_an_objective_out_of_reach_tells_what_is_in_reach():
     with pytest.raises(ValueError, match="precision>=0.995 is out of reach: at best it is 0.9900; ask for less"):
         choose(ROWS, objective="precision>=0.995")

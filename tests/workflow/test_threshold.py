@@ -59,14 +59,16 @@ def test_just_what_is_new_was_computed(with_auto, finished):
     assert len(after) == len(before) + 3
 
 
-def test_the_choice_is_the_best_of_its_curve(with_auto):
+def test_the_choice_is_near_the_best_of_its_curve(with_auto):
     for name in FOLDERS:
         place = with_auto[0] / "results/demo" / name
         choice, curve = json.loads((place / "threshold.json").read_text()), read_csv(place / "threshold.csv")
         assert len({float(row["threshold"]) for row in curve}) > 50
         best = max(curve, key=lambda row: float(row["f"] if row["f"] != "n/a" else 0))
-        assert choice["threshold"] == float(best["threshold"])
-        assert choice["f"] == float(best["f"])
+        (row,) = [
+            row for row in curve if (row["threshold"], row["accept"]) == (str(choice["threshold"]), best["accept"])
+        ]
+        assert choice["f"] == float(row["f"]) >= float(best["f"]) - 0.01
         assert (choice["labeled"], choice["objective"]) == ("demo_labeled", "pairwise_f")
         assert str(choice["accept"] if choice["accept"] is not None else "n/a") == best["accept"]
     tried = read_csv(with_auto[0] / "results/demo" / FOLDERS[1] / "threshold.csv")
