@@ -27,9 +27,7 @@ def machine() -> dict[str, Any]:
     }
 
 
-def measured(
-    name: str, work: Callable[..., Iterator[None]], *arguments: Any, max_seconds: float | None = None
-) -> Row:
+def measured(name: str, work: Callable[..., Iterator[None]], *arguments: Any, max_seconds: float | None = None) -> Row:
     """Run `work` in a fresh process: its stage, the seconds and the peak memory (MB) of the whole process.
 
     `work` is a generator function: what it does up to its first `yield` (load files, compile) and after its
