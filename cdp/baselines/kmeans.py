@@ -41,6 +41,7 @@ def kmeans(features: np.ndarray, *, n_clusters: int, iterations: int = 20, seed:
     -----
     Distances of whole vectors are computed only where those of their coordinates along few principal axes let a
     centroid be nearer than that of the last iteration (see `cdp.knn.points`). Ends when no sample changes its cluster.
+    Takes, besides that copy, some 700 bytes a sample.
 
     References
     ----------
