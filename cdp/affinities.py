@@ -96,8 +96,8 @@ def _blocks_that_meet(pairs, size, n_blocks):  # type: ignore[no-untyped-def]
     """Whether there is a pair of a sample in the one block and a larger one in the other; bool (n_blocks, n_blocks)."""
     met = np.zeros((n_blocks, n_blocks), np.bool_)
     for p in range(len(pairs)):
-        i, j = min(pairs[p, 0], pairs[p, 1]), max(pairs[p, 0], pairs[p, 1])
-        met[i // size, j // size] = True
+        i, j = np.int64(pairs[p, 0]), np.int64(pairs[p, 1])
+        met[min(i, j) // size, max(i, j) // size] = True
     return met
 
 
@@ -138,8 +138,8 @@ def _smallest_nearby(pairs, n_samples):  # type: ignore[no-untyped-def]
 def _cosines(first, last, left, right, left_start, right_start, pairs, starts, order, cosines):  # type: ignore[no-untyped-def]
     for run in order[first:last]:
         for p in range(starts[run], starts[run + 1]):
-            i = min(pairs[p, 0], pairs[p, 1]) - left_start
-            j = max(pairs[p, 0], pairs[p, 1]) - right_start
+            i, j = np.int64(pairs[p, 0]), np.int64(pairs[p, 1])
+            i, j = min(i, j) - left_start, max(i, j) - right_start
             if 0 <= i < len(left) and 0 <= j < len(right):
                 product = np.float32(0)
                 for d in range(left.shape[1]):

@@ -21,7 +21,7 @@ rule evaluate:
         f"{CLUSTER_DIR}/evaluation.benchmark.jsonl"
     threads: 1
     resources:
-        mem_mb=memory(1000, 4),
+        mem_mb=memory(500, 3),
     params:
         labels=lambda w: fingerprints(w.dataset, labels_of(w.dataset)),
         source=source_hash("evaluate.py"),
@@ -47,7 +47,7 @@ rule sweep:
         scoring=r"vote_accept\d+|mediator_[01]{3}",
     threads: 1
     resources:
-        mem_mb=memory(1000, 6),
+        mem_mb=memory(500, 4),
     params:
         labels=lambda w: fingerprints(w.dataset, labels_of(w.dataset)),
         settings={"max_iter": config["propagation"]["max_iter"], "thresholds": config["sweep"]["thresholds"]},

@@ -19,7 +19,7 @@ rule train_mediator:
         f"{PAIR_DIR}/mediator_{{inputs}}.benchmark.jsonl"
     threads: 2
     resources:
-        mem_mb=memory(1500, 5),
+        mem_mb=memory(1500, 3),
         gpu=gpus(config["mediator"]["device"]),
     params:
         labels=lambda w: fingerprints(w.dataset, labels_of(w.dataset)),

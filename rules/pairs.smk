@@ -64,7 +64,7 @@ rule vote:
         f"{PAIR_DIR}/scores_vote_accept{{accept}}.benchmark.jsonl"
     threads: 1
     resources:
-        mem_mb=memory(300, 2),
+        mem_mb=memory(300, 1),
     params:
         source=source_hash("vote.py"),
     message:
@@ -86,7 +86,7 @@ rule ground_truth:
         f"{PAIR_DIR}/scores_ground_truth.benchmark.jsonl"
     threads: 1
     resources:
-        mem_mb=memory(500, 3),
+        mem_mb=memory(500, 2),
     params:
         labels=lambda w: fingerprints(w.dataset, labels_of(w.dataset)),
         source=source_hash("ground_truth.py"),

@@ -128,7 +128,7 @@ rule vote_auto:
         "results/{dataset}/{committee}/k{k}_vote_acceptauto_thauto/sz{max_size}_step{step}/scores.benchmark.jsonl"
     threads: 1
     resources:
-        mem_mb=memory(300, 2),
+        mem_mb=memory(300, 1),
     params:
         source=source_hash("vote_auto.py"),
     message:

@@ -63,11 +63,17 @@ def test_very_long_and_very_short_rows(dtype):
 
 
 @settings(max_examples=300)
-@given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.integers(0, 60), st.integers(1, 45))
-def test_blocks_of_rows_give_the_same_bytes(seed, n, count, rows):
+@given(
+    st.integers(0, 2**32 - 1),
+    st.integers(1, 40),
+    st.integers(0, 60),
+    st.integers(1, 45),
+    st.sampled_from([np.int32, np.int64, np.uint64]),
+)
+def test_blocks_of_rows_give_the_same_bytes(seed, n, count, rows, dtype):
     rng = np.random.default_rng(seed)
     models = [rng.standard_normal((n, dim)).astype(np.float16) for dim in (3, 17)]
-    pairs = rng.integers(n, size=(count, 2))
+    pairs = rng.integers(n, size=(count, 2)).astype(dtype)
     assert affinity(models, pairs, rows=rows).tobytes() == affinity(models, pairs).tobytes()
 
 
