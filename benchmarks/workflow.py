@@ -31,9 +31,9 @@ def run(folder: Path, *targets: str, cores: int = 2) -> float:
 
 
 def jobs(folder: Path) -> list[Job]:
-    """All jobs that left their log and benchmark file in the folder's results."""
+    """All jobs that left their log and benchmark file in a folder of results."""
     found = []
-    for path in sorted(folder.glob("results/**/*.benchmark.jsonl")):
+    for path in sorted(folder.rglob("*.benchmark.jsonl")):
         log = path.with_name(path.name.replace(".benchmark.jsonl", ".log"))
         benchmark = json.loads(path.read_text().splitlines()[-1])
         computed = re.findall(r"^computed in ([\d.]+) s$", log.read_text(), re.MULTILINE)

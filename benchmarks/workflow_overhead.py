@@ -26,7 +26,7 @@ def main() -> None:
             if path.is_file():
                 path.unlink()
         wall = run(folder, target, cores=options.cores)
-        done = jobs(folder)
+        done = jobs(folder / "results")
         done = [job for job in done if job.end > max(other.end for other in done) - wall]
     rows = []
     for rule in dict.fromkeys(job.rule for job in sorted(done, key=lambda job: job.end)):
