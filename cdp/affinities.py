@@ -53,9 +53,9 @@ def affinity(features_per_model: Sequence[np.ndarray], pairs: np.ndarray, *, row
     starts = _run_starts(pairs)
     order = np.argsort(_smallest_nearby(pairs, n_samples)[pairs[starts[:-1], 0]], kind="stable")
     for m, features in enumerate(features_per_model):
-        for a in np.flatnonzero(met.any(axis=1)):
+        for a in np.flatnonzero(met.any(axis=1)).tolist():
             left = _block(features, a * size, size, m)
-            for b in np.flatnonzero(met[a]):
+            for b in np.flatnonzero(met[a]).tolist():
                 right = left if a == b else _block(features, b * size, size, m)
                 _fill(cosines[:, m], left, right, a * size, b * size, pairs, starts, order)
                 del right

@@ -213,8 +213,8 @@ def save_blocks_of_arrays(
         for block in blocks:
             for name, rows in block.items():
                 if name not in waiting:
-                    file = stack.enter_context(tempfile.TemporaryFile(dir=temporary.parent))
-                    waiting[name] = file, (0, *rows.shape[1:]), rows.dtype
+                    place = stack.enter_context(tempfile.TemporaryFile(dir=temporary.parent))
+                    waiting[name] = place, (0, *rows.shape[1:]), rows.dtype
                 file, shape, dtype = waiting[name]
                 file.write(np.ascontiguousarray(rows).data)
                 waiting[name] = file, (shape[0] + len(rows), *shape[1:]), dtype
