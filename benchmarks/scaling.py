@@ -3,8 +3,8 @@
     python benchmarks/scaling.py [--data-sets synth_u20k synth_u200k synth_u600k synth_u1.4m] [--cores 2]
 
 Data are made and mediators trained first, which is not timed; baselines are left out. `exponent` is the growth of a
-rule's seconds from one size to the next, as a power of the number of samples: 1 is linear. Peak memory is the largest of
-the rule's jobs.
+rule's seconds from one size to the next, as a power of the number of samples: 1 is linear. Peak memory is the largest
+of the rule's jobs.
 """
 
 import json

@@ -116,12 +116,12 @@ def _heads(vectors: np.ndarray, reach: np.ndarray) -> tuple[np.ndarray, np.float
     for width in _WIDTHS:
         if width + _SCAN >= least or width > directions.shape[1]:
             break
-        axes = np.ascontiguousarray(directions[:, :width])
-        heads, slack = _project(sample, axes)
+        leading = np.ascontiguousarray(directions[:, :width])
+        heads, slack = _project(sample, leading)
         found = len(_at_least(heads @ heads.T, 0, 0, limits, slack)[0])
         cost = width + _SCAN + _SINGLE * dim * 2 * found / len(sample) ** 2
         if cost < least:
-            best, least = axes, cost
+            best, least = leading, cost
     return (vectors, np.float32(0)) if best is None else _project(vectors, best)
 
 
