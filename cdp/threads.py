@@ -55,8 +55,8 @@ def in_ranges(work: Callable[[int, int], None], n: int, *, size: int) -> None:
     """Call ``work(start, stop)`` for the ranges of `size` that make up 0..n, in `usable_threads()` threads.
 
     The ranges do not depend on the number of threads. Compiled work must release the GIL (``nogil=True``);
-    it compiles in half the time that numba's own parallel loops take.
+    it compiles in half the time that numba's own parallel loops take. Within `work`, there is one thread to use.
     """
-    with ThreadPoolExecutor(usable_threads()) as pool:
+    with ThreadPoolExecutor(usable_threads(), initializer=_limit.set, initargs=(1,)) as pool:
         for _ in pool.map(lambda start: work(start, min(start + size, n)), range(0, n, size)):
             pass

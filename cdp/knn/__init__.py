@@ -12,7 +12,7 @@ import numpy as np
 from cdp.devices import choose_device
 from cdp.knn import cells, exact, faiss, nmslib
 from cdp.knn.ordered import ordered
-from cdp.knn.recall import RecallSample
+from cdp.knn.recall import RecallSample, check_wanted
 from cdp.knn.vectors import Vectors
 from cdp.neighbors import Neighbors
 from cdp.threads import limit_threads, one_blas_thread
@@ -70,12 +70,9 @@ def knn_graph(
     ------
     ValueError
         For k < 2, recall out of range, an unknown metric, backend or device, a backend that cannot do the
-        metric, settings of an unknown backend, or a row that cannot be used.
+        metric, settings of an unknown backend, features that are no matrix or empty, or a row that cannot be used.
     """
-    if k < 2:
-        raise ValueError(f"k must be at least 2 (it counts the sample itself), not {k}")
-    if recall is not None and not 0 < recall <= 1:
-        raise ValueError(f"recall must be above 0 and at most 1, not {recall}")
+    check_wanted(k, recall)
     if backend not in ("auto", *_BACKENDS):
         raise ValueError(f"backend must be one of auto, {', '.join(_BACKENDS)}, not {backend!r}")
     if unknown := set(settings or ()) - set(_BACKENDS):

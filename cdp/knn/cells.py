@@ -178,7 +178,6 @@ def look_around(
         points,
         Best(found.scores, found.found),
         found.is_new,
-        home=arrangement.probed[:, 0],
         probes=arrangement.probed,
         rows=np.concatenate((measured, own)),
     )

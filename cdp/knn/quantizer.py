@@ -17,7 +17,7 @@ _BLOCK = 4096  # vectors a thread takes at a time
 
 
 class Quantizer(NamedTuple):
-    """Centroids of cells, in groups around centroids of their own."""
+    """Centroids of cells, in groups around centroids of their own; no group is empty."""
 
     groups: Points  # their centroids
     centroids: Cells  # those of the cells, by group
@@ -78,8 +78,8 @@ def training_size(n_cells: int) -> int:
 def _grouped(groups: Points, centroids: np.ndarray, device: str) -> Quantizer:
     group_of = _nearest_of(groups, Points.of(centroids), device)
     order = np.argsort(group_of, kind="stable")
-    starts = np.searchsorted(group_of[order], np.arange(len(groups.vectors) + 1))
-    return Quantizer(groups, Cells(Points.of(centroids[order]), starts))
+    used, firsts = np.unique(group_of[order], return_index=True)
+    return Quantizer(groups.take(used), Cells(Points.of(centroids[order]), np.append(firsts, len(centroids))))
 
 
 def _some(vectors: np.ndarray, count: int, generator: np.random.Generator) -> np.ndarray:

@@ -12,6 +12,14 @@ _SAMPLES = 1000
 _TOLERANCE = 1e-5  # relative; what is as near as the last true neighbour counts as found
 
 
+def check_wanted(k: int, recall: float | None) -> None:
+    """Raise ValueError for neighbours or a recall that no search can give (see `cdp.knn.knn_graph`)."""
+    if k < 2:
+        raise ValueError(f"k must be at least 2 (it counts the sample itself), not {k}")
+    if recall is not None and not 0 < recall <= 1:
+        raise ValueError(f"recall must be above 0 and at most 1, not {recall}")
+
+
 class RecallSample:
     """Samples whose true neighbours are known, and the recall that is wanted.
 

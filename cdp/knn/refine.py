@@ -17,7 +17,6 @@ def refine(
     best: Best,
     is_new: np.ndarray,
     *,
-    home: np.ndarray,
     probes: np.ndarray,
     rows: np.ndarray,
 ) -> Best:
@@ -32,10 +31,8 @@ def refine(
     is_new : ndarray of shape (n_samples, k), bool
         Whether each of the k best was not there when the last refinement began; of no others, neighbours are looked at.
         Paths from a sample to a neighbour's neighbour all of whose links existed then are not followed again.
-    home : ndarray of shape (n_samples,), int32
-        Each sample's cell.
     probes : ndarray of shape (n_samples, p), int32
-        The cells that it was compared with.
+        The cells that each sample was compared with, its own before the others.
     rows : ndarray of shape (n_rows,), int64
         The samples that are compared.
 
@@ -45,11 +42,12 @@ def refine(
         Of these.
     """
     starts, listed_by, listed_new = _listed_by(best.found, is_new)
+    n_cells = probes.max() + 1
     refined = Best(best.scores[rows], best.found[rows])
 
     def task(start: int, stop: int) -> None:
         links = is_new, starts, listed_by, listed_new, best.found
-        _refine(start, stop, rows, points, home, probes, *links, *refined)
+        _refine(start, stop, rows, points, probes, n_cells, *links, *refined)
 
     in_ranges(task, len(rows), size=_BLOCK)
     return refined
@@ -96,13 +94,13 @@ def _listed_by(found, is_new):  # type: ignore[no-untyped-def]
 
 @numba.njit(nogil=True, cache=True)
 def _refine(  # type: ignore[no-untyped-def]
-    first, last, rows, members, home, probes, is_new, starts, listed_by, listed_new, found, new_scores, new_found
+    first, last, rows, members, probes, n_cells, is_new, starts, listed_by, listed_new, found, new_scores, new_found
 ):
     vectors, heads, necks = members
     k = is_new.shape[1]
     head = np.ones((1, heads.shape[1]), np.float32)
-    seen_by = np.full(len(home), -1, np.int32)
-    probed_by = np.full(max(home.max(), probes.max()) + 1, -1, np.int32)
+    seen_by = np.full(len(probes), -1, np.int32)
+    probed_by = np.full(n_cells, -1, np.int32)
     for row in range(first, last):
         i = rows[row]
         seen_by[i] = row
@@ -126,7 +124,7 @@ def _refine(  # type: ignore[no-untyped-def]
                 j = found[middle, t]
                 if j < 0:
                     break
-                if not (middle_is_new or is_new[middle, t]) or seen_by[j] == row or probed_by[home[j]] == row:
+                if not (middle_is_new or is_new[middle, t]) or seen_by[j] == row or probed_by[probes[j, 0]] == row:
                     continue
                 seen_by[j] = row
                 bound = product(head, 0, heads, j)

@@ -78,7 +78,7 @@ def scan(
             lists = _rows_by_cell(some, len(cells.starts) - 1)
             scan_lists(queries.take(part), cells, best.take(part), lists, manhattan=manhattan, device=device)
 
-    in_ranges(task, len(probes), size=block if device == "cpu" else len(probes))
+    in_ranges(task, len(probes), size=block if device == "cpu" else max(1, len(probes)))
 
 
 def nearest(
@@ -150,6 +150,8 @@ def _offer_bounded(bounds, rows, start, sources, members, scores, found):  # typ
         half_square = -query_heads[row, -1]
         for left in range(0, bounds.shape[1], _CHUNK):
             right = min(left + _CHUNK, bounds.shape[1])
+            if scores[row, 0] == 0:  # nothing is nearer than duplicates
+                break
             if not _any_above(bounds, r, left, right, scores[row, 0] + half_square):
                 continue
             for c in range(left, right):

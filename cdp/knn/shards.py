@@ -19,7 +19,7 @@ from cdp.knn.cells import Arrangement, Found, arrange, look, look_around
 from cdp.knn.ordered import ordered
 from cdp.knn.points import Points
 from cdp.knn.proposal import Proposal
-from cdp.knn.recall import RecallSample
+from cdp.knn.recall import RecallSample, check_wanted
 from cdp.knn.vectors import Vectors
 from cdp.knn.widen import Outline, block_size
 from cdp.neighbors import Neighbors
@@ -57,8 +57,9 @@ def prepare(
     Raises
     ------
     ValueError
-        If the backend cannot search in shards, or a row cannot be used.
+        For k < 2, recall out of range, a backend that cannot search in shards, or a row that cannot be used.
     """
+    check_wanted(k, recall)
     if backend not in ("auto", "cells", "exact"):
         raise ValueError(f"backend {backend} cannot search in shards; choose auto, cells or exact, or shards: 1")
     with one_blas_thread():

@@ -34,7 +34,8 @@ class Vectors:
     Raises
     ------
     ValueError
-        For an unknown metric, or a row that holds NaN, infinity or what the metric cannot use.
+        For an unknown metric, features that are no matrix or empty, or a row that holds NaN, infinity or
+        what the metric cannot use.
     """
 
     def __init__(self, features: np.ndarray, metric: str) -> None:
@@ -43,15 +44,19 @@ class Vectors:
         self.features = np.asanyarray(features)
         self.metric = metric
         self.directions = metric in ("cosine", "angular")
+        if self.features.ndim != 2 or 0 in self.features.shape:
+            raise ValueError(f"features must be samples x dim, with one of each at least, not {self.features.shape}")
         if self.directions:
             row_norms(self.features)
         else:
-            _check_finite(self.features)
+            largest = _checked_largest(self.features)
         self.origin, self.scale = np.zeros(self.features.shape[1]), 1.0
         if metric == "l2":  # in the middle of the data and at their scale, float32 has the digits that tell them apart
             sample = self.features[:: max(1, len(self) // _ORIGIN_SAMPLES)].astype(np.float64)
             self.origin = np.median(sample, axis=0)
-            self.scale = float(np.sqrt(np.median(((sample - self.origin) ** 2).sum(axis=1)))) or 1.0
+            lengths = np.linalg.norm(sample - self.origin, axis=1)
+            middle = np.median(lengths[lengths > 0]) if lengths.any() else 0.0
+            self.scale = float(max(middle, largest / _LARGEST)) or 1.0
 
     def __len__(self) -> int:
         return len(self.features)
@@ -61,7 +66,8 @@ class Vectors:
         chosen = self.features[rows]
         if self.directions:
             return normalize(chosen)
-        return np.divide(chosen - self.origin, self.scale, dtype=np.float32, casting="same_kind")
+        moved = np.empty(chosen.shape, np.float32)
+        return np.divide(chosen - self.origin, self.scale, out=moved, casting="same_kind")
 
     def blocks(self) -> Iterator[tuple[slice, np.ndarray]]:
         """All vectors, some at a time, each time with their place."""
@@ -87,9 +93,11 @@ def _scatter(block, into, rows, start, stop):  # type: ignore[no-untyped-def]
         rows[into[i]] = block[i]
 
 
-def _check_finite(features: np.ndarray) -> None:
-    if features.ndim != 2 or features.dtype.kind not in "fiu":
-        raise ValueError(f"features must be real numbers, samples x dim, not {features.dtype} of {features.shape}")
+def _checked_largest(features: np.ndarray) -> float:
+    """The largest absolute value of features that are finite, and not so large that distances would not be."""
+    if features.dtype.kind not in "fiu":
+        raise ValueError(f"features must be real numbers, not {features.dtype}")
+    largest_of_all = 0.0
     for start in range(0, len(features), _BLOCK):
         largest = np.abs(features[start : start + _BLOCK]).max(axis=1, initial=0)
         bad = np.flatnonzero(~(largest <= _LARGEST))
@@ -99,3 +107,5 @@ def _check_finite(features: np.ndarray) -> None:
                 f"features: row {start + row} (counted from 0) holds NaN, infinity or a value beyond {_LARGEST:g}; "
                 "remove or re-extract that sample, or scale all features down"
             )
+        largest_of_all = max(largest_of_all, float(largest.max()))
+    return largest_of_all

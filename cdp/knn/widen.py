@@ -114,7 +114,8 @@ def widen(
         lists = _promising(points.heads, *reaches, *outline)
         scan_lists(points, cells, best.take(part), lists, device=device)
 
-    in_ranges(task, len(now.worst), size=block_size(len(cells.points.vectors)) if device == "cpu" else len(now.worst))
+    n_queries = len(now.worst)
+    in_ranges(task, n_queries, size=block_size(len(cells.points.vectors)) if device == "cpu" else max(1, n_queries))
     return now
 
 

@@ -110,13 +110,16 @@ def test_metrics(metric, backend, shift):
         np.random.default_rng(2).standard_normal((800, 16)) + 1e8,
         np.random.default_rng(3).standard_normal((800, 16)) * 1e-23,
         np.random.default_rng(4).standard_normal((800, 16)) * 1e12,
+        np.vstack([np.random.default_rng(5).standard_normal((800, 16)) * 1e-6, np.full((3, 16), 1e15)]),
+        np.random.default_rng(6).standard_normal((800, 16)) * 1e-50,
+        np.vstack([np.random.default_rng(7).standard_normal((800, 16)) * 1e-25, np.zeros((900, 16))]),
     ],
-    ids=["far-clusters", "outlier", "offset", "tiny", "huge"],
+    ids=["far-clusters", "outlier", "offset", "tiny", "huge", "largest-outliers", "below-float32", "tiny-among-zeros"],
 )
 def test_euclidean_distances_at_any_place_and_scale(features, backend):
     graph = knn_graph(features, k=8, metric="l2", backend=backend, recall=1.0, device="cpu")
     expected = np.sort(np.sqrt(((features[:, None] - features[None]) ** 2).sum(axis=2)), axis=1)[:, :8]
-    np.testing.assert_allclose(graph.dist[:800], expected[:800], rtol=1e-3)
+    np.testing.assert_allclose(graph.dist[:800], expected[:800], rtol=1e-3, atol=1e-45)
 
 
 @pytest.mark.parametrize("metric", ["l1", "l2"])
@@ -229,6 +232,13 @@ def test_auto_backend_is_approximate_only_for_many_samples_without_a_gpu(monkeyp
 def test_bad_arguments_are_named(arguments, sentence):
     with pytest.raises(ValueError, match=sentence):
         knn_graph(np.eye(4), **arguments)
+
+
+@pytest.mark.parametrize("shape", [(0, 8), (5, 0), (5,), ()])
+@pytest.mark.parametrize("metric", ["cosine", "l2", "l1"])
+def test_features_without_samples_or_columns_are_refused(shape, metric):
+    with pytest.raises(ValueError, match="features must be samples x dim, with one of each at least, not"):
+        knn_graph(np.ones(shape), k=2, metric=metric)
 
 
 @pytest.mark.parametrize(("value", "what"), [(0.0, "is all zeros"), (np.nan, "holds NaN or infinity")])

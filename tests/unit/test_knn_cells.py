@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 from cdp import knn
 from cdp.knn import knn_graph
 from cdp.knn import scan as scanning
+from cdp.knn.cells import arrange
+from cdp.knn.vectors import Vectors
 from tests.unit.knn_graphs import assert_row_contract, clustered, on_cpu, oracle, rows_with_ties, true_recall
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -59,3 +61,12 @@ def test_nearly_equal_rows_are_searched_to_the_end(noise):
     whole = knn_graph(features, k=15, backend="exact", device="cpu")
     np.testing.assert_allclose(graph.dist, whole.dist, atol=1e-7)
     assert graph.recall == 1
+
+
+def test_duplicates_leave_no_group_of_cells_empty():
+    features = 1 + 0.3 * np.random.default_rng(0).standard_normal((6000, 16))
+    features[::2] = 1
+    arrangement = arrange(Vectors(features, "cosine"), k=7, device="cpu", seed=0, cell_size=14)
+    assert np.all(np.diff(arrangement.outline.starts) > 0)
+    assert arrangement.outline.starts[-1] == len(arrangement.starts) - 1
+    assert arrangement.probed[:, 0].min() == 0

@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 
 from cdp.knn import cells, knn_graph
+from cdp.knn import scan as scanning
+from cdp.knn import shards as shards_module
 from cdp.knn.cells import ROUNDS
 from cdp.knn.shards import join, load, load_found, merge, prepare, save, save_found, search_shard
+from tests.unit.knn_graphs import on_cpu
 
 K = 7
 
@@ -67,6 +70,24 @@ def test_other_backends_cannot_search_in_shards():
         prepare(features(50), k=K, backend="nmslib")
 
 
+@pytest.mark.parametrize(("wanted", "sentence"), [({"k": 1}, "k must be .* 2"), ({"recall": 0}, "recall must be")])
+def test_what_no_search_can_give_is_refused(wanted, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        prepare(features(50), **{"k": K} | wanted)
+
+
+def test_a_shard_without_rows_on_torch(monkeypatch):
+    monkeypatch.setattr(shards_module, "choose_device", lambda device: "torch")
+    monkeypatch.setattr(scanning, "scan_torch", on_cpu)
+    prepared = prepare(features(40), k=K, backend="cells", settings={"cells": {"cell_size": 14}})
+    found = None
+    for number in range(2):
+        parts = [search_shard(prepared, found, shard=shard, shards=99, number=number, k=K) for shard in range(99)]
+        assert min(len(part.found) for part in parts) == 0
+        found = join(parts)
+        assert found.found.shape[0] == 40
+
+
 def test_a_damaged_arrangement_is_named(tmp_path):
     save(tmp_path, prepare(features(300), k=K, backend="cells"))
     content = bytearray((tmp_path / "heads.npy").read_bytes())
@@ -74,3 +95,12 @@ def test_a_damaged_arrangement_is_named(tmp_path):
     (tmp_path / "heads.npy").write_bytes(content)
     with pytest.raises(ValueError, match=r"heads\.npy is damaged"):
         load(tmp_path)
+
+
+def test_a_damaged_round_is_named(tmp_path):
+    save_found(tmp_path / "0.npz", search_shard(prepare(features(300), k=K), None, shard=0, shards=1, number=0, k=K))
+    content = (tmp_path / "0.npz").read_bytes()
+    for damaged in (content[:-200], content[:900] + bytes([content[900] ^ 16]) + content[901:], b""):
+        (tmp_path / "0.npz").write_bytes(damaged)
+        with pytest.raises(ValueError, match=r"0\.npz is damaged"):
+            load_found(tmp_path / "0.npz")

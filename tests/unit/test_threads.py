@@ -59,6 +59,15 @@ def test_ranges_cover_everything_once(n, size, threads):
     assert sorted(seen) == list(range(n))
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_work_in_a_range_has_one_thread(threads):
+    seen = []
+    with limit_threads(threads):
+        in_ranges(lambda start, stop: seen.append(usable_threads()), 4, size=1)
+        assert usable_threads() == min(threads, len(os.sched_getaffinity(0)))
+    assert seen == [1] * 4
+
+
 def test_error_in_a_range_is_raised():
     def fail(start, stop):
         raise RuntimeError(f"at {start}")

@@ -1,5 +1,7 @@
 """kNN graphs and pair features of the demo in shards."""
 
+import os
+
 from cdp.knn import cells
 from tests.workflow.helpers import DEMO, copy_repository, dry_run, edit_yaml, jobs, snakemake
 
@@ -25,7 +27,16 @@ def test_shards_make_the_same_bytes(repository, tmp_path):
     assert made == {".jsonl", ".log"}  # what shards hand to each other is gone
     assert "Nothing to be done" in dry_run(repository, *FILES)[1]
 
+    pairs = {"pairs_shard": 2, "pairs_merge": 1, "affinity_shard": 2, "affinity_merge": 1}
+    everything = {"knn_prepare": 1, "knn_round": 2 * ROUNDS, "knn_merge": 1} | pairs
+    for script, to_do in (("pairs_shard", pairs), ("knn_round", everything)):  # whose outputs are gone
+        edited = repository / f"scripts/{script}.py"
+        code = edited.read_text()
+        edited.write_text(code + "EDITED = True\n")
+        assert jobs(dry_run(repository, *FILES)[1]) == to_do
+        edited.write_text(code)
+        os.utime(edited, (0, 0))
+    assert "Nothing to be done" in dry_run(repository, *FILES)[1]
+
     set_knn(repository, recall=0.99)
-    to_do = jobs(dry_run(repository, *FILES)[1])
-    shards = {"knn_prepare": 1, "knn_round": 2 * ROUNDS, "knn_merge": 1, "pairs_shard": 2, "pairs_merge": 1}
-    assert to_do == shards | {"affinity_shard": 2, "affinity_merge": 1}
+    assert jobs(dry_run(repository, *FILES)[1]) == everything
