@@ -1,7 +1,8 @@
 """Other clustering methods, for comparison (DESIGN 4.8).
 
-Reads features or a cached kNN graph and, for parameters that are `auto`, what was chosen; makes, in results/D/baselines/NAME/, meta.txt, outcome.json ("done", or why there are
-no clusters: then meta.txt is empty) and evaluation.json.
+Reads features or a cached kNN graph and, for parameters that are `auto`, what was chosen; makes, in
+results/D/baselines/NAME/, meta.txt, outcome.json ("done", or why there are no clusters: then meta.txt is empty) and
+evaluation.json.
 """
 
 BASELINE_DIR = "results/{dataset}/baselines/{baseline}"

@@ -272,7 +272,7 @@ def check_baseline(at, name, entry, dataset, config, schema):
         entry.setdefault("k", (config["knn"] | dataset)["k"])
     else:
         del common["k"]
-    grids = {key: value["grid"] for key, value in methods[method]["properties"].items() if "grid" in value}
+    grids = parameter_grids(methods[method])
     chosen = [key for key in grids if entry.get(key) == "auto"]
     entry |= {key: grids[key][0] for key in chosen}  # in their place while all else is checked
     own = {"type": "object", "additionalProperties": False, **methods[method], "$defs": schema["$defs"]}
@@ -292,6 +292,11 @@ def check_baseline(at, name, entry, dataset, config, schema):
     for key in chosen:
         entry[key] = "auto"
         check_chosen(f"{at}.{key}", entry["model"], dataset, config)
+
+
+def parameter_grids(method):
+    """The values that `auto` tries, by parameter, as a baseline's part of the schema has them."""
+    return {key: value["grid"] for key, value in sorted(method["properties"].items()) if "grid" in value}
 
 
 def check_chosen(at, model, dataset, config):

@@ -5,15 +5,14 @@ was chosen) and parameters.csv (every setting that was tried).
 """
 
 @functools.cache
-def parameter_grids(method):
-    """The values that `auto` tries, by parameter."""
-    schema = read_yaml(Path(workflow.basedir) / "config" / "schema.yaml")
-    properties = schema["$defs"]["baselines"][method]["properties"]
-    return {key: properties[key]["grid"] for key in sorted(properties) if "grid" in properties[key]}
+def baselines_in_schema():
+    return read_yaml(Path(workflow.basedir) / "config" / "schema.yaml")["$defs"]["baselines"]
 
 
 def grid_of(entry):
-    return {key: values for key, values in parameter_grids(entry["method"]).items() if entry.get(key) == "auto"}
+    """The values to try for each of a baseline's parameters that are auto."""
+    grids = parameter_grids(baselines_in_schema()[entry["method"]])
+    return {key: values for key, values in grids.items() if entry.get(key) == "auto"}
 
 
 def set_to_search_on(name):

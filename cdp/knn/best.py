@@ -32,10 +32,6 @@ class Best(NamedTuple):
         """Those of some queries, not copied."""
         return Best(self.scores[rows], self.found[rows])
 
-    def copy(self) -> "Best":
-        """Arrays of its own."""
-        return Best(self.scores.copy(), self.found.copy())
-
 
 # Heaps are rows of whole arrays: views of rows would cost threads more than what is done with them.
 

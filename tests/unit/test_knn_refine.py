@@ -21,7 +21,7 @@ def test_refinement_compares_with_neighbours_of_neighbours(seed, n, k, n_cells, 
     best, before = Best.none(n, k), Best.none(n, k)
     scan(cells.points, cells, best, probes=probes)
     if again:  # some of what is found was known before
-        before = best.copy()
+        before = Best(best.scores, best.found.copy())
         before.found[rng.random((n, k)) < 0.5] = -1
     new = new_since(before.found, best.found, k)
     refined = refine(cells.points, best, new, probes=probes, rows=np.arange(n))
