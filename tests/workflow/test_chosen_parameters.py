@@ -56,6 +56,21 @@ def chosen(folder, baseline):
     return json.loads((folder / f"results/tiny/baselines/{baseline}/parameters.json").read_text())
 
 
+def middle_of_best(done):
+    """Of the settings that do best, the first and those equal to it that follow at once: the one in the middle."""
+    figures = [float(row["f"]) for row in done]
+    first = last = figures.index(max(figures))
+    while figures[last + 1 : last + 2] == [figures[first]]:
+        last += 1
+    return done[(first + last) // 2]
+
+
+def one_distance_less(schema):
+    """In a list of its own: other methods share it."""
+    distance = schema["$defs"]["baselines"]["fast_hac"]["properties"]["distance"]
+    distance["grid"] = distance["grid"][:-1]
+
+
 def test_what_is_chosen_used_and_shown_and_what_makes_it_stale(tiny):
     snakemake(tiny)
     assert stale(tiny) == {}
@@ -64,10 +79,14 @@ def test_what_is_chosen_used_and_shown_and_what_makes_it_stale(tiny):
         place = tiny / f"results/tiny/baselines/{baseline}"
         choice, tried = chosen(tiny, baseline), read_csv(place / "parameters.csv")
         assert set(choice["parameters"]) == {key for key, value in entry.items() if value == "auto"}
-        best = max(tried, key=lambda row: float(row["f"]))
+        done = [row for row in tried if row["outcome"] == "done"]
+        assert all(
+            int(row["min_samples"]) > entry["k"] for row in tried if row not in done
+        )  # neighbours that the graph lacks
+        best = middle_of_best(done)
         assert {key: float(best[key]) for key in choice["parameters"]} == choice["parameters"]
-        assert (choice["f"], choice["labeled"], choice["tried"]) == (float(best["f"]), "known", len(tried))
-        assert len({row["f"] for row in tried}) > 5
+        assert (choice["f"], choice["labeled"], choice["tried"]) == (float(best["f"]), "known", len(done))
+        assert len({row["f"] for row in done}) > 5
         settings[baseline] = entry | choice["parameters"]
     assert len(read_csv(tiny / "results/tiny/baselines/knn_dbscan/parameters.csv")) == 19 * 4
     rows = {row["strategy"]: row for row in read_csv(tiny / "results/tiny/table.csv")}
@@ -90,10 +109,7 @@ def test_what_is_chosen_used_and_shown_and_what_makes_it_stale(tiny):
     edit_yaml(general, lambda entry: entry["threshold_choice"].update(objective="bcubed_f"))
     assert stale(tiny) == BOTH
     general.write_text(text)
-    edit_yaml(
-        tiny / "config/schema.yaml",
-        lambda s: s["$defs"]["baselines"]["fast_hac"]["properties"]["distance"]["grid"].pop(),
-    )
+    edit_yaml(tiny / "config/schema.yaml", one_distance_less)
     assert stale(tiny) == ONE
     snakemake(tiny)
     labels = tiny / "data/labeled/known/meta.txt"
