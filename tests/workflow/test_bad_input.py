@@ -290,8 +290,8 @@ def test_own_config_file(tiny, tmp_path):
     own = tmp_path / "own.yaml"
     own.write_text(yaml.safe_dump({"tables": ["mine"], "datasets": {"mine": {**SETTINGS, "dim": 8}}}))
     shutil.move(tiny / "data/unlabeled/tiny", tiny / "data/unlabeled/mine")
-    snakemake(tiny, "--configfile", own, "results/mine/features/a.json")
-    assert "results/mine/table.md" in dry_run(tiny, "--configfile", own)[1]
+    snakemake(tiny, "results/mine/features/a.json", "--configfile", own)
+    assert "results/mine/table.md" in dry_run(tiny, "--configfile", str(own))[1]
 
 
 # --- while running: what is computed stays, the next run goes on from there

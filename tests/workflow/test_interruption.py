@@ -62,14 +62,15 @@ def test_killed_at_twenty_moments(finished, repository):
 
 def test_killed_job_alone(finished, finished_copy):
     """As the kernel does for want of memory: Snakemake itself lives on and reports."""
-    (finished_copy / "results/demo/knn/mobilenet_k15.npz").unlink()
-    run = start(finished_copy, SINGLE)
+    targets = ("results/demo/knn/mobilenet_k15.npz", SINGLE)
+    (finished_copy / targets[0]).unlink()
+    run = start(finished_copy, *targets)
     wait_for(run, "kNN graph of")
     time.sleep(0.15)
     subprocess.run(["pkill", "-KILL", "-f", f"{finished_copy}/.snakemake/scripts/.*knn.py"], check=True)
     run.communicate()
     assert run.returncode == 1
-    snakemake(finished_copy, SINGLE)
+    snakemake(finished_copy, *targets)
     assert made(finished_copy) == made(finished)
 
 

@@ -131,6 +131,20 @@ def test_editing_the_choice_makes_it_and_what_follows_stale(with_auto):
     assert stale(folder) == {}
 
 
+def test_labels_replaced_by_older_ones_make_the_choice_stale(with_auto):
+    """Such as come out of an archive: their date alone would not tell."""
+    folder, _ = with_auto
+    path = folder / "data/labeled/demo_labeled/meta.txt"
+    before, status = path.read_bytes(), path.stat()
+    path.write_text("".join(f"{label}\n" for label in reversed(before.decode().split())))
+    os.utime(path, (status.st_mtime - 86400,) * 2)
+    found = stale(folder)
+    assert {rule: found[rule] for rule in ("cross_fit", "choose_threshold")} == {"cross_fit": 1, "choose_threshold": 3}
+    path.write_bytes(before)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert stale(folder) == {}
+
+
 def test_without_a_labelled_set_the_most_stable_clusters_are_chosen(with_auto):
     folder, _ = with_auto
     path = folder / "config/datasets/demo.yaml"
@@ -150,20 +164,6 @@ def test_without_a_labelled_set_the_most_stable_clusters_are_chosen(with_auto):
     assert "no labels: chosen by the stability of the clusters alone" in (folder / TARGET).read_text()
     assert float(row["kept_f"]) > 0.84
     path.write_text(before)
-
-
-def test_labels_replaced_by_older_ones_make_the_choice_stale(with_auto):
-    """Such as come out of an archive: their date alone would not tell."""
-    folder, _ = with_auto
-    path = folder / "data/labeled/demo_labeled/meta.txt"
-    before, status = path.read_bytes(), path.stat()
-    path.write_text("".join(f"{label}\n" for label in reversed(before.decode().split())))
-    os.utime(path, (status.st_mtime - 86400,) * 2)
-    found = stale(folder)
-    assert {rule: found[rule] for rule in ("cross_fit", "choose_threshold")} == {"cross_fit": 1, "choose_threshold": 3}
-    path.write_bytes(before)
-    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
-    assert stale(folder) == {}
 
 
 @pytest.mark.parametrize(
