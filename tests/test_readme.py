@@ -22,17 +22,21 @@ def test_examples_run_and_are_right(capsys):
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
+def _headings(page):
+    return {
+        re.sub("[^a-z0-9 _-]", "", title.lower()).replace(" ", "-") for title in re.findall(r"^#+ (.+)$", page, re.M)
+    }
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_to_files_and_headings(page):
-    text = page.read_text()
-    headings = {
-        "#" + title.lower().replace(",", "").replace(" ", "-") for title in re.findall(r"^#+ (.+)$", text, re.M)
-    }
-    for link in re.findall(r"\]\(([^)]+)\)", text):
-        if link.startswith("#"):
-            assert link in headings
-        elif not link.startswith("https://"):
-            assert (page.parent / link).exists(), link
+    for link in re.findall(r"\]\(([^)]+)\)", page.read_text()):
+        if link.startswith("https://"):
+            continue
+        file, _, heading = link.partition("#")
+        target = page.parent / file if file else page
+        assert target.exists(), link
+        assert not heading or heading in _headings(target.read_text()), link
 
 
 def test_nothing_in_git_names_a_path_of_the_authors():
