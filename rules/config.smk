@@ -4,6 +4,7 @@ A data set `NAME` is declared in config/datasets/NAME.yaml, or under `datasets: 
 given with --configfile or on the command line with --config, which win over the former.
 """
 
+import copy
 import difflib
 import functools
 import hashlib
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import jsonschema
 import yaml
-from snakemake.utils import update_config, validate
+from snakemake.utils import update_config
 
 RESERVED_NAMES = {
     "features",
@@ -150,7 +151,7 @@ def validated_config(config):
     error = jsonschema.exceptions.best_match(validator.iter_errors(merged))
     if error:
         fail(schema_sentence(error))
-    validate(merged, schema=str(Path(workflow.basedir) / "config" / "schema.yaml"))
+    DefaultsValidator(schema).validate(merged)
     for name in merged["tables"]:
         require(name in merged["datasets"], "tables", name, unknown("data set", merged["datasets"]))
     backend, shards = merged["knn"]["backend"], merged["knn"]["shards"]
@@ -174,6 +175,17 @@ StrictValidator = jsonschema.validators.extend(  # integers go into paths and co
         lambda checker, value: isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**31,
     ),
 )
+
+
+def fill_in(validator, properties, instance, schema):
+    """The keyword `properties`, which gives what is left out its default."""
+    for key, value in properties.items():
+        if "default" in value:
+            instance.setdefault(key, copy.deepcopy(value["default"]))
+    yield from StrictValidator.VALIDATORS["properties"](validator, properties, instance, schema)
+
+
+DefaultsValidator = jsonschema.validators.extend(StrictValidator, {"properties": fill_in})
 
 
 def restore_type(config, error):
