@@ -9,6 +9,11 @@ from filelock import FileLock
 from tests.workflow.helpers import DEMO, copy_repository, edit_yaml, snakemake
 
 
+def pytest_collection_modifyitems(items):
+    """The many short tests of test_staleness.py come last, where they keep all workers busy to the end."""
+    items.sort(key=lambda item: item.path.name == "test_staleness.py")
+
+
 @pytest.fixture
 def repository(tmp_path):
     """A fresh copy of the repository with the demo's data, without results."""
