@@ -1,7 +1,6 @@
 """Helpers that rules share: paths, look-ups in the config, hashes of the code that a stage runs."""
 
 import ast
-import contextlib
 import functools
 import hashlib
 import json
@@ -239,26 +238,8 @@ def idle_backends():
 
 @functools.cache
 def code_without_comments(path):
-    """A module's syntax tree without docstrings, and the cdp modules that it imports.
-
-    Kept in .snakemake/ under a hash of the content: to parse all modules takes a fifth of what Snakemake does to start.
-    """
-    text = Path(path).read_bytes()
-    kept = Path(".snakemake", "cdp", "code", hashlib.sha256(sys.version.encode() + text).hexdigest())
-    try:
-        code, imported = json.loads(kept.read_bytes())
-    except (OSError, ValueError):  # not there, or cut off by a power loss
-        code, imported = parsed(text)
-        with contextlib.suppress(OSError):  # a folder that cannot be written, or another run was faster
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            kept.with_suffix(".tmp").write_text(json.dumps([code, imported]))
-            kept.with_suffix(".tmp").replace(kept)
-    return code, imported
-
-
-def parsed(text):
-    """What `code_without_comments` gives, of a module's text."""
-    tree = ast.parse(text)
+    """A module's syntax tree without docstrings, and the cdp modules that it imports."""
+    tree = ast.parse(Path(path).read_text(encoding="utf-8"))
     imported = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module:
@@ -273,7 +254,7 @@ def parsed(text):
             and isinstance(body[0].value, ast.Constant)
         ):
             body[0].value.value = ""
-    return ast.unparse(tree), sorted(imported)
+    return ast.unparse(tree), imported
 
 
 def module_files(names):

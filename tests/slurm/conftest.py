@@ -20,13 +20,8 @@ PROFILE = (
     *("--profile", "profiles/slurm"),
     *("--max-threads", "2"),  # the node's CPUs
     *("--slurm-status-command", "squeue"),  # no accounting here
+    *("--slurm-init-seconds-before-status-checks", "6"),
 )
-SNAKEMAKE = """
-from snakemake.cli import main
-from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
-RemoteExecutor.next_seconds_between_status_checks = property(lambda self: 3, lambda self, seconds: None)
-main()
-"""  # asks for its jobs every three seconds; the plugin by itself, ten seconds later each time that none has ended
 PATIENCE = 300  # seconds that a command may take on a busy machine
 
 SETTINGS = """\
@@ -100,7 +95,7 @@ class Cluster:
 
     def start_workflow(self, folder, *arguments):
         """Snakemake with profiles/slurm in a copy of the repository; prints to terminal.log there."""
-        command = (sys.executable, "-c", SNAKEMAKE, *PROFILE, *arguments)
+        command = (sys.executable, "-m", "snakemake", *PROFILE, *arguments)
         environment = os.environ | {"PYTHONPATH": str(folder)}
         return self.start("workflow", *command, log=folder / "terminal.log", cwd=folder, env=environment)
 

@@ -379,18 +379,6 @@ def test_comments_docstrings_and_layout_make_nothing_stale(finished_code):
     assert stale(finished_code) == NOTHING
 
 
-def test_what_is_kept_of_parsed_code_may_be_gone_or_cut_off(finished_code):
-    folder = finished_code / ".snakemake/cdp/code"
-    shutil.rmtree(folder)
-    assert stale(finished_code) == NOTHING
-    whole = {path: path.read_bytes() for path in folder.iterdir()}
-    assert len(whole) > len(SCRIPTS)
-    for path, content in whole.items():
-        path.write_bytes(content[: len(content) // 2])
-    assert stale(finished_code) == NOTHING
-    assert {path: path.read_bytes() for path in folder.iterdir()} == whole
-
-
 def test_values_that_change_places_are_seen(finished_copy):
     """Snakemake compares params as a set: as one dict they keep their names."""
     path = finished_copy / "config/config.yaml"
