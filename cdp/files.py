@@ -3,7 +3,6 @@
 import csv
 import errno
 import hashlib
-import itertools
 import json
 import math
 import mmap
@@ -193,12 +192,12 @@ def save_array(path: str | os.PathLike[str], array: np.ndarray) -> None:
 
 def save_blocks(path: str | os.PathLike[str], blocks: Iterable[np.ndarray], *, shape: tuple[int, ...]) -> None:
     """Write the rows of an array of that shape, which come in blocks, to a .npy file as `save_array` would."""
-    blocks = iter(blocks)
     with checked_path(path) as temporary, open(temporary, "wb") as file:
-        first = next(blocks)
-        _write_header(file, shape, first.dtype)
-        for block in itertools.chain([first], blocks):
+        for block in blocks:
+            if not file.tell():
+                _write_header(file, shape, block.dtype)
             file.write(np.ascontiguousarray(block).data)
+            del block  # before the next one is made
 
 
 def save_blocks_of_arrays(
@@ -218,6 +217,7 @@ def save_blocks_of_arrays(
                 file, shape, dtype = waiting[name]
                 file.write(np.ascontiguousarray(rows).data)
                 waiting[name] = file, (shape[0] + len(rows), *shape[1:]), dtype
+            del block, rows  # before the next ones are made
         with open(temporary, "wb") as target, zipfile.ZipFile(target, "w", allowZip64=True) as archive:
             for name, array in arrays.items():
                 with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:

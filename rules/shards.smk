@@ -148,7 +148,7 @@ rule pairs_merge:
         f"{PAIR_DIR}/pairs.benchmark.jsonl"
     threads: 1
     resources:
-        mem_mb=memory(300, 2),
+        mem_mb=memory(300, 1),
     params:
         models=committee_models,
         source=source_hash("pairs_merge.py"),
@@ -195,7 +195,7 @@ rule affinity_merge:
         f"{PAIR_DIR}/affinity.benchmark.jsonl"
     threads: 1
     resources:
-        mem_mb=memory(300, 2),
+        mem_mb=memory(300, 1),
     params:
         dims=lambda w: [dim_of(w.dataset, model) for model in committee_models(w)],
         models=committee_models,

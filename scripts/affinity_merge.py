@@ -1,13 +1,12 @@
 """Affinity of candidate pairs. Reads that of the parts of them; writes affinity.npy."""
 
-import numpy as np
-
-from cdp.files import load_array, save_array
+from cdp.files import map_array, save_blocks
 from scripts.job import run
 
 
 def main(snakemake):
-    save_array(snakemake.output[0], np.concatenate([load_array(path) for path in snakemake.input]))
+    parts = [map_array(path) for path in snakemake.input]
+    save_blocks(snakemake.output[0], parts, shape=(sum(map(len, parts)), parts[0].shape[1]))
 
 
 run(main, snakemake)

@@ -1,5 +1,6 @@
 import csv
 import os
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -382,6 +383,21 @@ def test_damaged_files_are_not_mapped(tmp_path):
     np.savez_compressed(path, idx=np.zeros(3, np.int8))
     with pytest.raises(ValueError, match="damaged"):
         map_arrays(path, "idx")
+
+
+def test_a_block_is_let_go_before_the_next_is_made(tmp_path):
+    def blocks(wrap):
+        for _ in range(4):
+            rows = np.ones((3, 2))
+            last = weakref.ref(rows)
+            yield wrap(rows)
+            del rows
+            assert last() is None
+
+    save_blocks(tmp_path / "x.npy", blocks(lambda rows: rows), shape=(12, 2))
+    save_blocks_of_arrays(tmp_path / "x.npz", blocks(lambda rows: {"rows": rows}))
+    for found in (load_array(tmp_path / "x.npy"), *load_arrays(tmp_path / "x.npz", "rows")):
+        np.testing.assert_array_equal(found, np.ones((12, 2)), strict=True)
 
 
 @pytest.mark.parametrize("cuts", [[7], [2, 5], [3, 0, 4], [1] * 7])

@@ -190,7 +190,9 @@ def check(folder, name, contents, *, least):
 
 
 def test_there_are_ten_thousand():
-    assert sum(number for _, _, number in KINDS.values()) > 10_000
+    """Of lists, labels, features, arrays and settings; pictures and the rest are beside these."""
+    kinds = ("list.txt", "meta.txt", "a.bin", "a.npy", "x.npy", "x.npz", "c.yaml")
+    assert sum(KINDS[name][2] for name in kinds) > 10_000
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -208,7 +210,7 @@ def test_damaged_files(name, tmp_path):
     others = [content for _, contents, _ in KINDS.values() for content in contents]
     contents = [mutated(sound[i % len(sound)], generator) for i in range(number - 50)]
     contents += [generator.bytes(i) for i in range(50)] + others
-    check(tmp_path, name, contents, least=number // 20)
+    check(tmp_path, name, contents, least=number // 2)
 
 
 def headers(generator, count):
@@ -259,7 +261,8 @@ def test_archives_that_claim_to_be_what_they_are_not(tmp_path):
     with zipfile.ZipFile(bomb := io.BytesIO(), "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("idx.npy", npy(np.zeros(10**8, np.int8)))
         archive.writestr("dist.npy", npy(DIST))
-    check(tmp_path, "x.npz", [*archives, bomb.getvalue()], least=550)
+    check(tmp_path, "x.npz", archives, least=550)
+    check(tmp_path, "x.npz", [bomb.getvalue()], least=1)
 
 
 def test_networks_that_claim_to_be_what_they_are_not(tmp_path):
@@ -284,9 +287,9 @@ def test_yaml_that_grows(tmp_path):
         bomb, "a: &a [*a]", "a: &a {b: *a}", "[" * 50_000, "{a: " * 50_000, "- " * 50_000, "- [1]", "text", "5",
         "a: 2001-99-99", "a: " + "9" * 9000, "? [1]\n: 2", "? {a: 1}\n: 2", "a: !!binary x", "a: !!set 5",
         "a: !!int x", "a: !!timestamp x", "a: !!float x", "--- 1\n--- 2", "%YAML 9.9\n---\na: 1", "a: \x00", "<<: 5",
-        "a: *b",
+        "a: *b", "a: !!python/object/apply:os.getcwd []",
     ]  # fmt: skip
-    check(tmp_path, "c.yaml", [text.encode() for text in texts], least=len(texts) - 2)
+    check(tmp_path, "c.yaml", [text.encode() for text in texts], least=len(texts))
 
 
 @settings(max_examples=300, deadline=None)
