@@ -4,7 +4,8 @@
 
 LABELED and TARGET are folders with features/MODEL.npy and meta.txt. Of TARGET, subsets are taken: N identities, with the
 share S of the samples of each. F lost, in points, of votes whose threshold is chosen on LABELED: as it is, crowded by the
-ratio of samples or that of identities, or by that of samples after it was thinned to as many samples an identity.
+ratio of samples, of identities, or as the workflow does (auto), and the last after LABELED was thinned to as many samples an
+identity.
 """
 
 from pathlib import Path
@@ -15,6 +16,7 @@ from report import Row, parser, report
 
 from cdp import candidate_pairs, knn_graph, sweep
 from cdp.candidates import CandidatePairs
+from cdp.crowding import crowding_ratio
 from cdp.labels import read_labels
 from cdp.thinning import thin
 from cdp.threshold_choice import TOLERANCE, choose, labeled_curve
@@ -62,7 +64,8 @@ def compared(labeled: Paired, thinned: Paired, target: Paired, accept: int) -> R
         "as it is": (labeled, 1.0),
         "samples": (labeled, samples / len(labeled.labels)),
         "identities": (labeled, target.identities / labeled.identities),
-        "thinned": (thinned, samples / len(thinned.labels)),
+        "auto": (labeled, crowding_ratio(samples, len(labeled.labels))),
+        "thinned": (thinned, crowding_ratio(samples, len(thinned.labels))),
     }
     row = {"samples": samples, "identities": target.identities, "each": round(samples / target.identities)}
     row |= {"accept": accept, "best F": round(100 * best["f"], 2), "at": best["threshold"]}
