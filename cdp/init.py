@@ -205,7 +205,9 @@ def declare_dataset(
         if samples_per_identity is not None:
             rows = thin(labels, samples_per_identity)
             n_samples, sizes = len(rows), _identity_sizes(labels[rows])
-            found.append(f"Of them {n_samples:,} samples are taken by chance, {n_samples / len(sizes):.4g} an identity.")
+            found.append(
+                f"Of them {n_samples:,} samples are taken by chance, {n_samples / len(sizes):.4g} an identity."
+            )
         max_size = int(sizes.max()) if sizes.max() > _DEFAULT_MAX_SIZE else None
 
     for place, path in places.items():
@@ -270,7 +272,9 @@ def _check_places(places: Mapping[Path, Path], folder: Path, *, links: bool) -> 
     """Nothing else may stand where the files will be, nor beside them where it would be taken for one of them."""
     for place, path in places.items():
         if os.path.lexists(place) and not (links and place.exists() and place.samefile(path)):
-            raise ValueError(f"{place} exists and is left as it is; choose another name for the data set, or move it away")
+            raise ValueError(
+                f"{place} exists and is left as it is; move it away, or choose another name for the data set"
+            )
     twins = [place.with_suffix(suffix) for place in places if place.suffix in _SUFFIXES for suffix in _SUFFIXES]
     for other in (*twins, folder / "list.txt", folder / "meta.txt"):
         if os.path.lexists(other) and other not in places:

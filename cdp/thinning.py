@@ -27,7 +27,7 @@ def thin(labels: np.ndarray, samples_per_identity: float, *, seed: int = 0) -> n
     there = len(labels) / len(sizes)
     if not 1 <= samples_per_identity < there:
         raise ValueError(
-            f"samples_per_identity must be at least 1 and below {there:.4g}, which the labelled set has, not "
+            f"samples_per_identity must be at least 1 and below {there:.4g}, which the set has, not "
             f"{samples_per_identity:g}"
         )
     order = np.lexsort((np.random.default_rng(seed).random(len(labels)), identity))

@@ -86,7 +86,10 @@ def test_a_labelled_set_with_fewer_samples_an_identity(root):
     ("options", "message"),
     [
         ({}, "just a labelled set can be thinned; give --labeled"),
-        ({"labeled": True}, "samples_per_identity must be at least 1 and below 8.571, which the labelled set has, not 9"),
+        (
+            {"labeled": True},
+            "samples_per_identity must be at least 1 and below 8.571, which the labelled set has, not 9",
+        ),
     ],
 )
 def test_sets_that_cannot_be_thinned(root, options, message):

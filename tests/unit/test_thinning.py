@@ -23,5 +23,5 @@ def test_the_choice_is_by_chance_and_repeatable():
 
 @pytest.mark.parametrize("wanted", [0.5, 10, 11])
 def test_what_cannot_be(wanted):
-    with pytest.raises(ValueError, match="at least 1 and below 10, which the labelled set has, not"):
+    with pytest.raises(ValueError, match="at least 1 and below 10, which the set has, not"):
         thin(np.repeat(np.arange(5), 10), wanted)
