@@ -2,10 +2,10 @@
 
     python benchmarks/samples_per_identity.py LABELED TARGET [--identities N ...] [--shares S ...] [--accepts A ...]
 
-LABELED and TARGET are folders with features/MODEL.npy and meta.txt. Of TARGET, subsets are taken: N identities, with
-the share S of the samples of each. F lost, in points, of votes whose threshold is chosen on LABELED: as it is, crowded by
-the ratio of samples, of identities, or as the workflow does (auto), and the last after LABELED was thinned to as many
-samples an identity.
+LABELED and TARGET are folders with features/MODEL.npy and meta.txt. Of TARGET, subsets are taken: N identities,
+with the share S of the samples of each. F lost, in points, of votes whose threshold is chosen on LABELED: as it
+is, crowded by the ratio of samples, of identities, or as the workflow does (auto), and the last after LABELED
+was thinned to as many samples an identity.
 """
 
 from pathlib import Path
