@@ -273,7 +273,7 @@ def _check_places(places: Mapping[Path, Path], folder: Path, *, links: bool) -> 
     for place, path in places.items():
         if os.path.lexists(place) and not (links and place.exists() and place.samefile(path)):
             raise ValueError(
-                f"{place} exists and is left as it is; move it away, or choose another name for the data set"
+                f"{place} exists and is left as it is; choose another name for the data set, or move it away"
             )
     twins = [place.with_suffix(suffix) for place in places if place.suffix in _SUFFIXES for suffix in _SUFFIXES]
     for other in (*twins, folder / "list.txt", folder / "meta.txt"):

@@ -88,7 +88,7 @@ def test_a_labelled_set_with_fewer_samples_an_identity(root):
         ({}, "just a labelled set can be thinned; give --labeled"),
         (
             {"labeled": True},
-            "samples_per_identity must be at least 1 and below 8.571, which the labelled set has, not 9",
+            "samples_per_identity must be at least 1 and below 8.571, which the set has, not 9",
         ),
     ],
 )
