@@ -15,6 +15,7 @@ from report import parser, report
 from cdp import Mediator, affinity, candidate_pairs, knn_graph, mediator_inputs, sweep
 from cdp.candidates import CandidatePairs
 from cdp.cross_fit import cross_fit
+from cdp.crowding import crowding_ratio
 from cdp.ground_truth import same_identity
 from cdp.labels import read_labels
 from cdp.threshold_choice import TOLERANCE, choose, labeled_curve, stability
@@ -79,7 +80,7 @@ def f_at(of: Described, scores: np.ndarray, threshold: float) -> float:
 def compared(name: str, scoring: str, labeled: Described, target: Described, scores: list[Any]) -> dict[str, Any]:
     """One line of the table."""
     best = choose(curve(target, scores[1]))
-    chosen = choose(curve(labeled, scores[0], len(target[0]) / len(labeled[0])), tolerance=TOLERANCE)
+    chosen = choose(curve(labeled, scores[0], crowding_ratio(len(target[0]), len(labeled[0]))), tolerance=TOLERANCE)
     accept, fixed = PUBLISHED[scoring]
     auto_f = f_at(target, scores[1][chosen["accept"]], chosen["threshold"])
     row = {

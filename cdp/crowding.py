@@ -18,7 +18,7 @@ def crowd(pairs: np.ndarray, scores: np.ndarray, labels: np.ndarray, *, ratio: f
         -inf for pairs that the scoring rejects.
     labels : integer array of shape (n_samples,)
     ratio : float, > 0
-        Identities of the set to be imitated to those of this one.
+        Identities of the set to be imitated to those of this one; see `crowding_ratio`.
 
     Returns
     -------
@@ -33,6 +33,16 @@ def crowd(pairs: np.ndarray, scores: np.ndarray, labels: np.ndarray, *, ratio: f
     crowded[best_first[there]] = scores[best_first[places[there]]]
     crowded[best_first[~there]] = -np.inf
     return crowded
+
+
+def crowding_ratio(samples: int, labeled_samples: int) -> float:
+    """How crowded to make a labelled set of so many samples for choosing on it for one of `samples`.
+
+    The ratio of their numbers; of a smaller set its square root. Such a set has fewer identities, or fewer samples of
+    each and as many strangers as before: which of the two, its size does not tell, so the middle is taken.
+    """
+    ratio = samples / labeled_samples
+    return ratio if ratio >= 1 else ratio**0.5
 
 
 def scored_share(pairs: np.ndarray, scores: np.ndarray, labels: np.ndarray) -> float:

@@ -19,6 +19,7 @@ import yaml
 from cdp.features import load_features
 from cdp.files import atomic_path
 from cdp.labels import read_labels, read_lines
+from cdp.thinning import thin
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 _SUFFIXES = (".npy", ".bin")
@@ -124,6 +125,7 @@ def declare_dataset(
     dim: int | None = None,
     labeled: bool = False,
     labeled_set: str | None = None,
+    samples_per_identity: float | None = None,
     root: str | os.PathLike[str] = ".",
 ) -> list[str]:
     """Inspect the files of a data set, link to them from ``data/``, and write its config.
@@ -141,6 +143,8 @@ def declare_dataset(
         Whether mediators are to be trained on it.
     labeled_set : str, optional
         A labelled set of the same models that is declared already: to train mediators and choose thresholds on.
+    samples_per_identity : float, optional
+        Of a labelled set: make copies with so many samples an identity instead of links, see `cdp.thinning.thin`.
     root : path
         The folder of the Snakefile.
 
@@ -165,6 +169,8 @@ def declare_dataset(
         raise ValueError("a labelled set needs labels; give --labels")
     if labeled and labeled_set is not None:
         raise ValueError("a labelled set is its own; leave out --labeled or --labeled-set")
+    if samples_per_identity is not None and not labeled:
+        raise ValueError("just a labelled set can be thinned; give --labeled, or leave out --samples-per-identity")
     folder = root / "data" / ("labeled" if labeled else "unlabeled") / name
     models = _models(features)
     if labeled_set is not None:
@@ -175,7 +181,7 @@ def declare_dataset(
     for path in places.values():
         if not path.is_file():
             raise ValueError(f"{path} is no file; give the path of one")
-    _check_places(places, folder)
+    _check_places(places, folder, links=samples_per_identity is None)
 
     lines = None if list_path is None else read_lines(list_path)
     found: list[str] = []
@@ -191,21 +197,32 @@ def declare_dataset(
     n_samples = next(iter(counts.values()))
     if lines is not None:
         found.append(_list_sentence(list_path, lines))
-    max_size = None
+    max_size, rows = None, None
     if labels_path is not None:
-        sizes = np.unique(read_labels(labels_path, n_samples=n_samples), return_counts=True)[1]
+        labels = read_labels(labels_path, n_samples=n_samples)
+        sizes = _identity_sizes(labels)
         found.append(f"{labels_path}: {len(sizes):,} identities of {sizes.min():,} to {sizes.max():,} samples.")
+        if samples_per_identity is not None:
+            rows = thin(labels, samples_per_identity)
+            n_samples, sizes = len(rows), _identity_sizes(labels[rows])
+            found.append(
+                f"Of them {n_samples:,} samples are taken by chance, {n_samples / len(sizes):.4g} an identity."
+            )
         max_size = int(sizes.max()) if sizes.max() > _DEFAULT_MAX_SIZE else None
 
     for place, path in places.items():
-        if not place.exists():
-            place.parent.mkdir(parents=True, exist_ok=True)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if rows is not None:
+            _copy_rows(path, place, rows, dims)
+        elif not place.exists():
             place.symlink_to(os.path.abspath(path))
     entry = dataset_config(list(models), labeled=labeled, labeled_set=labeled_set, dims=dims, max_size=max_size)
     with atomic_path(config) as temporary:
         temporary.write_text(_config_text(entry, n_samples), encoding="utf-8")
     done = [
-        f"{folder} holds links to these files; leave them where they are, or put copies in place of the links.",
+        f"{folder} holds links to these files; leave them where they are, or put copies in place of the links."
+        if rows is None
+        else f"{folder} holds copies of these samples' rows.",
         f"{config} declares the data set: base model {next(iter(models))}, "
         f"{'committees single and all' if len(models) > 1 else 'committee single'}.",
     ]
@@ -251,11 +268,13 @@ def _check_labeled_set(name: str, folder: Path, entry: Mapping[str, Any]) -> Non
             )
 
 
-def _check_places(places: Mapping[Path, Path], folder: Path) -> None:
+def _check_places(places: Mapping[Path, Path], folder: Path, *, links: bool) -> None:
     """Nothing else may stand where the files will be, nor beside them where it would be taken for one of them."""
     for place, path in places.items():
-        if os.path.lexists(place) and not (place.exists() and place.samefile(path)):
-            raise ValueError(f"{place} exists and is not {path}; choose another name for the data set, or move it away")
+        if os.path.lexists(place) and not (links and place.exists() and place.samefile(path)):
+            raise ValueError(
+                f"{place} exists and is left as it is; choose another name for the data set, or move it away"
+            )
     twins = [place.with_suffix(suffix) for place in places if place.suffix in _SUFFIXES for suffix in _SUFFIXES]
     for other in (*twins, folder / "list.txt", folder / "meta.txt"):
         if os.path.lexists(other) and other not in places:
@@ -276,6 +295,22 @@ def _dim_of(path: Path, counts: Mapping[str, int]) -> int:
             "correct one of the files"
         )
     return size // (4 * samples)
+
+
+def _identity_sizes(labels: np.ndarray) -> np.ndarray:
+    return np.unique(labels, return_counts=True)[1]
+
+
+def _copy_rows(path: Path, place: Path, rows: np.ndarray, dims: Mapping[str, int]) -> None:
+    """Copy rows of a feature file, or lines of a list."""
+    with atomic_path(place) as temporary, open(temporary, "wb") as file:
+        if place.suffix == ".npy":
+            np.save(file, load_features(path)[rows], allow_pickle=False)
+        elif place.suffix == ".bin":
+            file.write(load_features(path, dim=dims[path.stem])[rows].tobytes())
+        else:
+            lines = read_lines(path)
+            file.writelines(f"{lines[row]}\n".encode() for row in rows.tolist())
 
 
 def _check_count(counts: Mapping[str, int], path: Path) -> None:
@@ -325,7 +360,7 @@ def _next_steps(name: str, labeled: bool) -> list[str]:
             f"Now name it in the data set that you will cluster: `--labeled-set {name}` here, or `labeled: {name}` in "
             "its config, with the same committees."
         ]
-    return [f"Now run: snakemake results/{name}/table.md"]
+    return [f"Now run: snakemake results/{name}/report/index.html"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -343,6 +378,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         metavar="NAME",
         help="a labelled set of the same models, to train mediators, choose thresholds on",
     )
+    parser.add_argument(
+        "--samples-per-identity",
+        type=float,
+        metavar="N",
+        help="take so many samples an identity of a labelled set, as in the set that you will cluster",
+    )
     options = parser.parse_args(arguments)
     try:
         if options.dim is not None and options.dim < 1:
@@ -355,6 +396,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             dim=options.dim,
             labeled=options.labeled,
             labeled_set=options.labeled_set,
+            samples_per_identity=options.samples_per_identity,
         )
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)

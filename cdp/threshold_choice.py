@@ -94,7 +94,7 @@ def labeled_curve(
     scores : ndarray of shape (P,), or (splits, P) from `cdp.cross_fit`
     labels : integer array of shape (n_samples,)
     ratio : float, > 0
-        Samples of the other set to those of this one, see `cdp.crowding.crowd`.
+        How much more crowded the other set is, see `cdp.crowding.crowding_ratio`.
     max_size, step, max_iter
         See `cdp.propagate`.
 

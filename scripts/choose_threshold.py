@@ -5,6 +5,7 @@ import logging
 
 import numpy as np
 
+from cdp.crowding import crowding_ratio
 from cdp.files import load_array, map_arrays, read_json, write_csv, write_text
 from cdp.labels import read_labels
 from cdp.threshold_choice import TOLERANCE, choose, labeled_curve, stability
@@ -18,7 +19,7 @@ def main(snakemake):
     limits = {"max_size": int(wildcards.max_size), "step": float(wildcards.step), "max_iter": settings["max_iter"]}
     if snakemake.input.labels:
         labels = read_labels(snakemake.input.labels[0], n_samples=n_samples)
-        crowding = read_json(snakemake.input.target)["samples"] / n_samples
+        crowding = crowding_ratio(read_json(snakemake.input.target)["samples"], n_samples)
     rows = []
     for accept, path in zip(snakemake.params.accepts, snakemake.input.scores, strict=True):
         scores = load_array(path)

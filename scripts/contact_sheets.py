@@ -17,14 +17,16 @@ def main(snakemake):
     files, setting = snakemake.input, snakemake.wildcards
     pairs, n_samples = load_arrays(files.pairs, "pairs", "n_samples")
     scores = load_array(files.scores)
-    kept, kept_scores = kept_pairs(pairs, scores, threshold_of(setting.threshold, files.choice))
+    threshold = threshold_of(setting.threshold, files.choice)
+    kept, kept_scores = kept_pairs(pairs, scores, threshold)
     confidence = Confidence(*load_arrays(files.confidence, *Confidence._fields))
     clusters = read_labels(files.clusters, n_samples=int(n_samples))
     with open_images(files.images) as images:
         blanks = write_contact_sheets(
             snakemake.output.page,
             snakemake.output.data,
-            title="{dataset}, {committee}: {scoring}, k {k}, threshold {threshold}".format(**setting),
+            title="{dataset}, {committee}: {scoring}, k {k}, threshold ".format(**setting)
+            + (f"{threshold} auto" if files.choice else setting.threshold),
             names=sample_names(files.names[0], len(clusters)),
             images=images,
             clusters=clusters,

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cdp.crowding import crowd, scored_share
+from cdp.crowding import crowd, crowding_ratio, scored_share
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -88,3 +88,8 @@ def test_the_share_of_strangers_with_a_score(seed, n, count):
     else:
         with pytest.raises(ValueError, match="no pair of different identities lies within a fold, .*lower folds"):
             scored_share(pairs, scores, labels)
+
+
+@pytest.mark.parametrize(("samples", "ratio"), [(2_000_000, 100), (20_000, 1), (5_000, 0.5), (200, 0.1)])
+def test_how_crowded_a_set_of_20000_is_made(samples, ratio):
+    assert crowding_ratio(samples, 20_000) == pytest.approx(ratio)

@@ -53,7 +53,7 @@ def test_what_is_written_and_said(root):
     assert "b.bin: 60 samples x 5, float32, rows of length " in text
     assert "list.txt: 60 names." in text
     assert "meta.txt: 7 identities of 8 to 9 samples." in text
-    assert text.endswith("Now run: snakemake results/mydata/table.md")
+    assert text.endswith("Now run: snakemake results/mydata/report/index.html")
 
 
 def test_a_labelled_set_has_no_experiments(root):
@@ -62,6 +62,58 @@ def test_a_labelled_set_has_no_experiments(root):
     assert entry == {"kind": "labeled", "models": ["a"], "committees": {"single": {"base": "a"}}}
     assert (root / "data/labeled/mydata/meta.txt").exists()
     assert "--labeled-set mydata` here, or `labeled: mydata`" in said[-1]
+
+
+def test_a_labelled_set_with_fewer_samples_an_identity(root):
+    files = root.parent / "files"
+    options = {"labeled": True, "labels_path": "meta.txt", "list_path": "list.txt", "samples_per_identity": 60 / 7 / 2}
+    said = declare(root, "a.npy", "b.bin", **options)
+    folder = root / "data/labeled/mydata"
+    lists = {path: (folder / path).read_text().splitlines() for path in ("list.txt", "meta.txt")}
+    rows = [int(line.removeprefix("sample ")) for line in lists["list.txt"]]
+    assert rows == sorted(rows)
+    assert lists["meta.txt"] == [str(row % 7) for row in rows]
+    assert {lists["meta.txt"].count(str(identity)) for identity in range(7)} == {4}
+    a, b = np.load(files / "a.npy"), np.fromfile(files / "b.bin", np.float32).reshape(60, 5)
+    np.testing.assert_array_equal(np.load(folder / "features/a.npy"), a[rows])
+    np.testing.assert_array_equal(np.fromfile(folder / "features/b.bin", np.float32).reshape(-1, 5), b[rows])
+    assert yaml.safe_load((root / "config/datasets/mydata.yaml").read_text())["dim"] == {"b": 5}
+    assert "Of them 28 samples are taken by chance, 4 an identity." in said
+    assert "data/labeled/mydata holds copies of these samples' rows." in "\n".join(said)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, "just a labelled set can be thinned; give --labeled"),
+        (
+            {"labeled": True},
+            "samples_per_identity must be at least 1 and below 8.571, which the set has, not 9",
+        ),
+    ],
+)
+def test_sets_that_cannot_be_thinned(root, options, message):
+    before = tree(root)
+    with pytest.raises(ValueError, match=message):
+        declare(root, "a.npy", labels_path="meta.txt", samples_per_identity=9, **options)
+    assert tree(root) == before
+
+
+def test_files_in_their_place_are_not_thinned(root):
+    place = root / "data/labeled/mydata/features/a.npy"
+    place.parent.mkdir(parents=True)
+    os.rename(root.parent / "files/a.npy", place)
+    before = place.read_bytes()
+    with pytest.raises(ValueError, match="features/a.npy exists and is left as it is"):
+        declare_dataset(
+            "mydata",
+            [place],
+            labels_path=root.parent / "files/meta.txt",
+            labeled=True,
+            samples_per_identity=4,
+            root=root,
+        )
+    assert place.read_bytes() == before
 
 
 @pytest.mark.parametrize("features", [["a.npy"], ["a.npy", "b.bin"]])
@@ -235,7 +287,7 @@ def test_nothing_that_exists_is_replaced(root):
     place = root / "data/unlabeled/mydata/features/a.npy"
     place.unlink()
     place.write_text("precious")
-    with pytest.raises(ValueError, match="features/a.npy exists and is not .*; choose another name for the data set"):
+    with pytest.raises(ValueError, match="features/a.npy exists and is left as it is; choose another name for the"):
         declare(root, "a.npy")
     assert place.read_text() == "precious"
 
@@ -264,7 +316,7 @@ def test_command(root, capsys, monkeypatch):
     assert main(["mydata", "--features", str(files / "b.bin"), "--dim", "0"]) == 1
     assert capsys.readouterr().err == "error: --dim is 0; it must be at least 1\n"
     assert main(["mydata", "--features", str(files / "b.bin"), "--dim", "5"]) == 0
-    assert capsys.readouterr().out.endswith("Now run: snakemake results/mydata/table.md\n")
+    assert capsys.readouterr().out.endswith("Now run: snakemake results/mydata/report/index.html\n")
     assert yaml.safe_load((root / "config/datasets/mydata.yaml").read_text())["dim"] == {"b": 5}
     monkeypatch.chdir(files)
     assert main(["other", "--features", "a.npy"]) == 1

@@ -23,7 +23,7 @@ def test_a_slice_of_the_demo(repository, tmp_path):
     command += ["--list", tmp_path / "list.txt", "--labels", tmp_path / "meta.txt"]
     said = subprocess.run(command, cwd=repository, text=True, capture_output=True, check=True).stdout
     *_, last = said.splitlines()
-    assert last == "Now run: snakemake results/mydata/table.md"
+    assert last == "Now run: snakemake results/mydata/report/index.html"
     snakemake(repository, *last.removeprefix("Now run: snakemake ").split())
     table = (repository / "results/mydata/table.md").read_text()
     assert table.startswith(f"# mydata: {len(rows)} samples, 6 identities\n")

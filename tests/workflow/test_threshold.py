@@ -106,6 +106,15 @@ def test_the_table_shows_what_was_chosen(with_auto):
     assert best[7] > best[3] - 0.02
 
 
+def test_contact_sheets_say_what_was_chosen(with_auto):
+    folder, _ = with_auto
+    place = f"results/demo/{FOLDERS[0]}"
+    snakemake(folder, f"{place}/contact_sheets/index.html")
+    threshold = json.loads((folder / place / "threshold.json").read_text())["threshold"]
+    page = (folder / place / "contact_sheets/index.html").read_text()
+    assert f"<title>demo, single: vote_accept0, k 15, threshold {threshold} auto</title>" in page
+
+
 def stale(folder):
     planned, text = dry_run(folder, TARGET)
     assert planned, text
