@@ -42,6 +42,14 @@ def demo_graph(n, k):
     return knn_graph(features, k=k, backend="exact", device="cpu"), features, read_labels(DEMO / "meta.txt")[:n]
 
 
+def blob_graph(n=800, dim=30, groups=25, k=15):
+    """The graph of samples around random centres, their features and labels."""
+    rng = np.random.default_rng(0)
+    identities = rng.integers(0, groups, n)
+    features = rng.standard_normal((groups, dim))[identities] + 0.8 * rng.standard_normal((n, dim))
+    return knn_graph(features, k=k), features, identities
+
+
 def islands(rng, sizes, *, dim=16, k=4):
     """Groups of samples far apart, and a graph without an edge between them."""
     group = np.repeat(np.arange(len(sizes)), sizes)

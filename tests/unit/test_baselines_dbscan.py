@@ -37,7 +37,7 @@ def test_scikit_learn_agrees_borders_included(n, dim, grid, seed, eps, min_sampl
 
 @pytest.mark.parametrize("model", ["vgg", "mobilenet"])
 def test_scikit_learn_agrees_on_real_data(model):
-    features = load_features(f"data/unlabeled/demo/features/{model}.npy")[:2000]
+    features = load_features(f"data/unlabeled/demo/features/{model}.npy")[:2500]
     for eps in (0.4, 0.6, 0.7, 0.9):
         for min_samples in (1, 2, 5, 20):
             labels = dbscan(features, eps=eps, min_samples=min_samples)

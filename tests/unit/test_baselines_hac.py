@@ -42,6 +42,7 @@ def test_is_that_of_scikit_learn_where_the_graph_is_connected(n_clusters):
     assert labels.tolist() == renumbered(other.labels_.tolist())
 
 
+@pytest.mark.filterwarnings("error")  # scikit-learn warns before it completes a graph, with all distances
 @settings(max_examples=30)
 @given(st.integers(0, 2**32 - 1), st.lists(st.integers(1, 12), min_size=1, max_size=10))
 def test_components_are_linked_by_few_edges(seed, sizes):

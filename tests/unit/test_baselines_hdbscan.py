@@ -5,6 +5,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from cdp.baselines.hdbscan import hdbscan
 from cdp.features import load_features, normalize
+from tests.unit.knn_graphs import clustered
 
 
 def by_appearance(labels):
@@ -16,10 +17,15 @@ def package(features, **settings):
     return HDBSCAN(algorithm="prims_kdtree", **settings).fit_predict(normalize(features).astype(np.float64))
 
 
+def data(name):
+    """More samples than products of whole vectors are computed for."""
+    return clustered(2500) if name == "random" else load_features(f"data/unlabeled/demo/features/{name}.npy")[:2500]
+
+
 @pytest.mark.parametrize("min_cluster_size", [2, 5, 20])
-@pytest.mark.parametrize("model", ["vgg", "mobilenet"])
-def test_the_package_agrees_where_no_edges_tie(model, min_cluster_size):
-    features = load_features(f"data/unlabeled/demo/features/{model}.npy")[:2000]
+@pytest.mark.parametrize("name", ["vgg", "mobilenet", "random"])
+def test_the_package_agrees_where_no_edges_tie(name, min_cluster_size):
+    features = data(name)
     settings = {"min_cluster_size": min_cluster_size, "min_samples": 1}
     labels = hdbscan(features, **settings)
     assert labels.dtype == np.int64
@@ -27,8 +33,9 @@ def test_the_package_agrees_where_no_edges_tie(model, min_cluster_size):
 
 
 @pytest.mark.parametrize("min_samples", [2, 5, 10])
-def test_the_package_agrees_as_far_as_with_itself_on_the_samples_in_another_order(min_samples):
-    features = load_features("data/unlabeled/demo/features/vgg.npy")[:2000]
+@pytest.mark.parametrize("name", ["vgg", "random"])
+def test_the_package_agrees_as_far_as_with_itself_on_the_samples_in_another_order(name, min_samples):
+    features = data(name)
     settings = {"min_cluster_size": 5, "min_samples": min_samples}
     labels, theirs = hdbscan(features, **settings), package(features, **settings)
     orders = [np.random.default_rng(seed).permutation(len(features)) for seed in range(5)]

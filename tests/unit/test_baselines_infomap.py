@@ -1,6 +1,8 @@
 import math
+import random
 
 import faiss  # noqa: F401 - whose iterators must not clash with those of infomap
+import igraph
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,7 +12,7 @@ from cdp.baselines.graph import similarity_graph
 from cdp.baselines.infomap import infomap
 from cdp.knn import knn_graph
 from cdp.metrics import evaluate
-from tests.unit.knn_graphs import demo_graph, islands, random_graph, renumbered
+from tests.unit.knn_graphs import blob_graph, demo_graph, islands, random_graph, renumbered
 
 
 def description_length(graph, labels):
@@ -42,6 +44,17 @@ def test_describes_walks_no_longer_than_trivial_partitions_do(seed, n, k):
     if graph.nnz:
         least = min(description_length(graph, other) for other in (np.zeros(n), np.arange(n)))
         assert description_length(graph, labels) <= least + 1e-6
+
+
+@pytest.mark.parametrize("neighbors", [demo_graph(1500, 15)[0], blob_graph()[0]], ids=["real", "random"])
+def test_describes_walks_as_shortly_as_the_implementation_of_igraph(neighbors):
+    """To half a per cent: both are heuristics. The map equation itself is igraph's, too."""
+    graph = similarity_graph(neighbors, threshold=0.5)
+    network = igraph.Graph.Weighted_Adjacency(graph.toarray(), mode="undirected")
+    random.seed(0)
+    other = network.community_infomap(edge_weights="weight")
+    assert description_length(graph, np.array(other.membership)) == pytest.approx(other.codelength, rel=1e-4)
+    assert description_length(graph, infomap(neighbors, threshold=0.5)) < 1.005 * other.codelength
 
 
 def test_describes_walks_shorter_than_the_identities_do():

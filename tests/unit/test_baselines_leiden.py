@@ -10,7 +10,7 @@ from cdp.baselines.graph import similarity_graph
 from cdp.baselines.leiden import leiden
 from cdp.knn import knn_graph
 from cdp.metrics import evaluate
-from tests.unit.knn_graphs import demo_graph, islands, random_graph, renumbered
+from tests.unit.knn_graphs import blob_graph, demo_graph, islands, random_graph, renumbered
 
 
 def quality(graph, labels, resolution):
@@ -41,10 +41,11 @@ def test_lies_between_samples_alone_and_the_best_of_all_partitions(seed, n, k, s
     assert -1e-6 <= quality(graph, labels, sixteenths / 16) <= best + 1e-6
 
 
+@pytest.mark.parametrize("data", [demo_graph(1500, 15), blob_graph()], ids=["real", "random"])
 @pytest.mark.parametrize("resolution", [0.01, 0.1])
-def test_is_as_good_as_the_implementation_of_igraph(resolution):
+def test_is_as_good_as_the_implementation_of_igraph(data, resolution):
     """And as the identities, or better, by the quality that it maximises: within half a per cent."""
-    neighbors, _, identities = demo_graph(1500, 15)
+    neighbors, _, identities = data
     labels = leiden(neighbors, resolution=resolution, threshold=0.6)
     graph = similarity_graph(neighbors, threshold=0.6)
     random.seed(0)

@@ -10,7 +10,7 @@ from cdp.knn import knn_graph
 from cdp.metrics import evaluate
 from cdp.neighbors import Neighbors
 from cdp.threads import limit_threads
-from tests.unit.knn_graphs import demo_graph, islands, random_graph, renumbered
+from tests.unit.knn_graphs import blob_graph, demo_graph, islands, random_graph, renumbered
 
 
 def normalized_cut(graph, labels):
@@ -54,14 +54,7 @@ def test_eigenvectors(count):
     np.testing.assert_allclose(vectors.T @ vectors, np.eye(count), atol=1e-4)
 
 
-def blobs(n=800, dim=30, groups=25):
-    rng = np.random.default_rng(0)
-    identities = rng.integers(0, groups, n)
-    features = rng.standard_normal((groups, dim))[identities] + 0.8 * rng.standard_normal((n, dim))
-    return knn_graph(features, k=15), features, identities
-
-
-@pytest.mark.parametrize("data", [demo_graph(1000, 15), blobs()], ids=["real", "random"])
+@pytest.mark.parametrize("data", [demo_graph(1000, 15), blob_graph()], ids=["real", "random"])
 def test_cuts_no_more_than_scikit_learn(data):
     neighbors, _, identities = data
     graph = similarity_graph(neighbors)

@@ -127,6 +127,12 @@ def test_baselines_that_fail_have_rows_that_say_so_and_are_not_tried_again(tiny)
     assert (tiny / "results/tiny/baselines/leiden/meta.txt").read_text() == ""
     assert jobs(dry_run(tiny)[1]) == {}
 
+    def change_one(config):
+        config["baselines"]["leiden"]["resolution"] = 0.2
+
+    edit_yaml(tiny / "config/datasets/tiny.yaml", change_one)
+    assert jobs(dry_run(tiny)[1]) == AGAIN
+
 
 @pytest.mark.parametrize(
     ("baselines", "words"),
