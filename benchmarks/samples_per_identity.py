@@ -19,7 +19,7 @@ from cdp.candidates import CandidatePairs
 from cdp.crowding import crowding_ratio
 from cdp.labels import read_labels
 from cdp.thinning import thin
-from cdp.threshold_choice import TOLERANCE, choose, labeled_curve
+from cdp.threshold_choice import TOLERANCE, choose, labeled_curves
 from cdp.voting import vote_scores
 
 
@@ -47,7 +47,7 @@ def subset(labels: np.ndarray, identities: int, share: float) -> np.ndarray:
 def lost(labeled: Paired, target: Paired, accept: int, ratio: float, best: float) -> float:
     """F of the chosen threshold minus the best, in points."""
     labels, candidates, _ = labeled
-    curve = labeled_curve(candidates.pairs, vote_scores(candidates, accept=accept), labels, ratio=ratio)
+    (curve,) = labeled_curves(candidates.pairs, vote_scores(candidates, accept=accept), labels, ratio=ratio)
     threshold = choose(curve, tolerance=TOLERANCE)["threshold"]
     labels, candidates, _ = target
     scores = vote_scores(candidates, accept=accept)
@@ -59,7 +59,8 @@ def compared(labeled: Paired, thinned: Paired, target: Paired, accept: int) -> R
     """One line of the table."""
     samples = len(target.labels)
     scores = vote_scores(target.candidates, accept=accept)
-    best = choose(labeled_curve(target.candidates.pairs, scores, target.labels, ratio=1))
+    (curve,) = labeled_curves(target.candidates.pairs, scores, target.labels, ratio=1)
+    best = choose(curve)
     ways = {
         "as it is": (labeled, 1.0),
         "samples": (labeled, samples / len(labeled.labels)),

@@ -18,7 +18,7 @@ from cdp.cross_fit import cross_fit
 from cdp.crowding import crowding_ratio
 from cdp.ground_truth import same_identity
 from cdp.labels import read_labels
-from cdp.threshold_choice import TOLERANCE, choose, labeled_curve, stability
+from cdp.threshold_choice import TOLERANCE, choose, choose_of_splits, labeled_curves, stability
 from cdp.voting import vote_scores
 
 PUBLISHED = {  # accept and threshold
@@ -62,13 +62,15 @@ def scored(labeled: Described, targets: list[Described], scoring: str) -> list[d
     return [{accept: vote_scores(candidates, accept=accept) for accept in accepts} for _, candidates, _ in sets]
 
 
-def curve(of: Described, scores: dict[int | None, np.ndarray], ratio: float = 1) -> list[dict[str, Any]]:
+def curves(of: Described, scores: dict[int | None, np.ndarray], ratio: float = 1) -> list[list[dict[str, Any]]]:
+    """A curve for each split, over all numbers of votes."""
     labels, candidates, _ = of
-    rows: list[dict[str, Any]] = []
-    for accept, values in scores.items():
-        found = labeled_curve(candidates.pairs, values, labels, ratio=ratio)
-        rows += [{"accept": accept} | row for row in found]
-    return rows
+    by_accept = [
+        [[{"accept": accept} | row for row in curve] for curve in found]
+        for accept, values in scores.items()
+        for found in [labeled_curves(candidates.pairs, values, labels, ratio=ratio)]
+    ]
+    return [[row for curve in same for row in curve] for same in zip(*by_accept, strict=True)]
 
 
 def f_at(of: Described, scores: np.ndarray, threshold: float) -> float:
@@ -79,8 +81,9 @@ def f_at(of: Described, scores: np.ndarray, threshold: float) -> float:
 
 def compared(name: str, scoring: str, labeled: Described, target: Described, scores: list[Any]) -> dict[str, Any]:
     """One line of the table."""
-    best = choose(curve(target, scores[1]))
-    chosen = choose(curve(labeled, scores[0], crowding_ratio(len(target[0]), len(labeled[0]))), tolerance=TOLERANCE)
+    best = choose(curves(target, scores[1])[0])
+    ratio = crowding_ratio(len(target[0]), len(labeled[0]))
+    chosen = choose_of_splits(curves(labeled, scores[0], ratio), tolerance=TOLERANCE)
     accept, fixed = PUBLISHED[scoring]
     auto_f = f_at(target, scores[1][chosen["accept"]], chosen["threshold"])
     row = {

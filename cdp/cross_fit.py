@@ -14,7 +14,7 @@ def cross_fit(
     labels: np.ndarray,
     *,
     folds: int = 5,
-    repeats: int = 3,
+    repeats: int = 5,
     recipe: str = "default",
     device: str = "auto",
     seed: int = 0,

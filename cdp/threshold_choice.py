@@ -76,7 +76,42 @@ def _middle_of_best(rows: Sequence[Mapping[str, Any]], values: Sequence[float], 
     return rows[(first + last) // 2]
 
 
-def labeled_curve(
+def choose_of_splits(
+    curves: Sequence[Sequence[Mapping[str, Any]]], *, objective: str = "pairwise_f", tolerance: float = 0
+) -> Mapping[str, Any]:
+    """The row at the median of the thresholds that are chosen on several splits, each by itself.
+
+    One split that happens to lack the look-alikes that decide on a threshold does not move the median.
+
+    Parameters
+    ----------
+    curves : non-empty sequence of sequences of mappings
+        One a split, over the same thresholds, see `labeled_curves`.
+    objective, tolerance
+        See `choose`.
+
+    Returns
+    -------
+    mapping
+        Figures are means over the splits. Of an even number, the higher of the two in the middle is taken.
+
+    Raises
+    ------
+    ValueError
+        See `choose`.
+    """
+    chosen = sorted((choose(curve, objective=objective, tolerance=tolerance) for curve in curves), key=_threshold)
+    median = chosen[len(chosen) // 2]
+    if len(curves) == 1:
+        return median
+    return next(row for row in mean_rows(curves) if row["threshold"] == median["threshold"])
+
+
+def _threshold(row: Mapping[str, Any]) -> float:
+    return row["threshold"]
+
+
+def labeled_curves(
     pairs: np.ndarray,
     scores: np.ndarray,
     labels: np.ndarray,
@@ -85,7 +120,7 @@ def labeled_curve(
     max_size: int = 600,
     step: float = 0.05,
     max_iter: int = 100,
-) -> list[dict[str, float | int | None]]:
+) -> list[list[dict[str, float | int | None]]]:
     """What each threshold gives on a labelled set that is made as crowded as another.
 
     Parameters
@@ -100,26 +135,23 @@ def labeled_curve(
 
     Returns
     -------
-    list of dict, one a threshold
-        See `cdp.sweep`; of several splits the mean of each figure, where there is one.
+    list of list of dict
+        One list a split, of one dict a threshold, see `cdp.sweep`; thresholds are the same for all splits.
     """
     thresholds = spread_thresholds(scores, **_TRIED)
     limits: dict[str, Any] = {"max_size": max_size, "step": step, "max_iter": max_iter}
-    if scores.ndim == 1:
-        return sweep(
-            pairs, crowd(pairs, scores, labels, ratio=ratio), len(labels), thresholds, labels_true=labels, **limits
-        )
-    sweeps = []
-    for split in scores:
-        crowded = crowd(pairs, split, labels, ratio=ratio / scored_share(pairs, split, labels))
-        sweeps.append(sweep(pairs, crowded, len(labels), thresholds, labels_true=labels, **limits))
-    return mean_rows(sweeps)
+    curves = []
+    for split in np.atleast_2d(scores):
+        lacking = 1.0 if scores.ndim == 1 else scored_share(pairs, split, labels)
+        crowded = crowd(pairs, split, labels, ratio=ratio / lacking)
+        curves.append(sweep(pairs, crowded, len(labels), thresholds, labels_true=labels, **limits))
+    return curves
 
 
-def mean_rows(sweeps: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
-    """Rows of several sweeps over the same thresholds, as one sweep with the mean of each figure where there is one."""
+def mean_rows(curves: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
+    """Rows of several curves over the same thresholds, as one curve with the mean of each figure where there is one."""
     rows = []
-    for same in zip(*sweeps, strict=True):
+    for same in zip(*curves, strict=True):
         seen = {key: [row[key] for row in same if row[key] is not None] for key in same[0]}
         rows.append({key: sum(values) / len(values) if values else None for key, values in seen.items()})
         rows[-1]["threshold"] = same[0]["threshold"]
@@ -145,7 +177,7 @@ def stability(
     scores : ndarray of shape (P,)
     n_samples : int
     thresholds : iterable of float, optional
-        Pairs with a score above the threshold are kept; default as in `labeled_curve`.
+        Pairs with a score above the threshold are kept; default as in `labeled_curves`.
     seed : int
         Of the subsets, which are the same at all thresholds.
     max_size, step, max_iter

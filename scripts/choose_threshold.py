@@ -8,7 +8,7 @@ import numpy as np
 from cdp.crowding import crowding_ratio
 from cdp.files import load_array, map_arrays, read_json, write_csv, write_text
 from cdp.labels import read_labels
-from cdp.threshold_choice import TOLERANCE, choose, labeled_curve, stability
+from cdp.threshold_choice import TOLERANCE, choose_of_splits, labeled_curves, mean_rows, stability
 from scripts.job import run
 
 
@@ -20,19 +20,22 @@ def main(snakemake):
     if snakemake.input.labels:
         labels = read_labels(snakemake.input.labels[0], n_samples=n_samples)
         crowding = crowding_ratio(read_json(snakemake.input.target)["samples"], n_samples)
-    rows = []
+    curves: list[list] = []
     for accept, path in zip(snakemake.params.accepts, snakemake.input.scores, strict=True):
         scores = load_array(path)
-        if rows and not np.isfinite(scores).any():
+        if curves and not np.isfinite(scores).any():
             continue  # no pair has so many votes
         if labels is None:
-            curve = stability(pairs, scores, n_samples, **limits)
+            found = [stability(pairs, scores, n_samples, **limits)]
         else:
-            curve = labeled_curve(pairs, scores, labels, ratio=crowding, **limits)
-        rows += [{"accept": accept} | row for row in curve]
-    best = choose(rows, objective=settings["objective"], tolerance=0 if labels is None else TOLERANCE)
+            found = labeled_curves(pairs, scores, labels, ratio=crowding, **limits)
+        curves = curves or [[] for _ in found]
+        for curve, more in zip(curves, found, strict=True):
+            curve += [{"accept": accept} | row for row in more]
+    tolerance = 0 if labels is None else TOLERANCE
+    best = choose_of_splits(curves, objective=settings["objective"], tolerance=tolerance)
     about = {"objective": settings["objective"], "labeled": snakemake.params.labeled, "crowding": crowding}
-    write_csv(snakemake.output.curve, rows)
+    write_csv(snakemake.output.curve, curves[0] if len(curves) == 1 else mean_rows(curves))
     write_text(snakemake.output.choice, json.dumps(about | best, indent=2) + "\n")
     logging.info("chosen by %s: threshold %s", settings["objective"], best["threshold"])
 

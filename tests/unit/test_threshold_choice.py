@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cdp.crowding import crowd
-from cdp.threshold_choice import choose, labeled_curve, mean_rows, stability
+from cdp.threshold_choice import choose, choose_of_splits, labeled_curves, mean_rows, stability
 from cdp.threshold_sweep import sweep
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -162,6 +162,23 @@ def test_means_of_sweeps():
     assert mean_rows(nothing) == nothing[0]
 
 
+@given(st.lists(st.permutations(range(9)), min_size=1, max_size=5))
+def test_of_splits_the_median_of_what_each_would_choose(values):
+    curves = [[{"threshold": t, "f": f} for t, f in enumerate(split)] for split in values]
+    chosen = choose_of_splits(curves)
+    places = [split.index(8) for split in values]
+    assert sum(place < chosen["threshold"] for place in places) <= len(places) / 2
+    assert sum(place > chosen["threshold"] for place in places) < len(places) / 2
+    assert chosen["threshold"] in places
+    assert chosen["f"] == np.mean([split[chosen["threshold"]] for split in values])
+
+
+def test_a_bound_must_be_within_reach_on_every_split():
+    curves = [[{"threshold": 0, "precision": precision, "recall": 0.5}] for precision in (0.99, 0.9)]
+    with pytest.raises(ValueError, match="at best it is 0.9000"):
+        choose_of_splits(curves, objective="precision>=0.95")
+
+
 def test_splits_are_each_crowded_for_the_strangers_they_lack():
     """Two splits that score a half and a quarter of the strangers, of equal scores: as if each had scored all."""
     labels = np.repeat(np.arange(8), 4)
@@ -174,7 +191,7 @@ def test_splits_are_each_crowded_for_the_strangers_they_lack():
     for row, share in zip(scores, (2, 4), strict=True):
         row[len(within) :: share] = np.linspace(0.8, 0.2, len(strangers))[::share]
     for ratio in (1, 3):
-        rows = labeled_curve(pairs, scores, labels, ratio=ratio)
+        rows = mean_rows(labeled_curves(pairs, scores, labels, ratio=ratio))
         thresholds = [row["threshold"] for row in rows]
         expected = [
             [
@@ -186,7 +203,7 @@ def test_splits_are_each_crowded_for_the_strangers_they_lack():
             for one, share in zip(scores, (2, 4), strict=True)
         ]
         assert [row["pairs"] for row in rows] == pytest.approx(np.mean(expected, axis=0))
-    alone = labeled_curve(pairs, scores[0], labels, ratio=1)
+    (alone,) = labeled_curves(pairs, scores[0], labels, ratio=1)
     plain = sweep(pairs, scores[0], 32, [row["threshold"] for row in alone], labels_true=labels)
     assert alone == plain
 
