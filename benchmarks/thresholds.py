@@ -65,12 +65,13 @@ def scored(labeled: Described, targets: list[Described], scoring: str) -> list[d
 def curves(of: Described, scores: dict[int | None, np.ndarray], ratio: float = 1) -> list[list[dict[str, Any]]]:
     """A curve for each split, over all numbers of votes."""
     labels, candidates, _ = of
-    by_accept = [
-        [[{"accept": accept} | row for row in curve] for curve in found]
-        for accept, values in scores.items()
-        for found in [labeled_curves(candidates.pairs, values, labels, ratio=ratio)]
-    ]
-    return [[row for curve in same for row in curve] for same in zip(*by_accept, strict=True)]
+    joined: list[list[dict[str, Any]]] = []
+    for accept, values in scores.items():
+        found = labeled_curves(candidates.pairs, values, labels, ratio=ratio)
+        joined = joined or [[] for _ in found]
+        for curve, more in zip(joined, found, strict=True):
+            curve += [{"accept": accept} | row for row in more]
+    return joined
 
 
 def f_at(of: Described, scores: np.ndarray, threshold: float) -> float:

@@ -43,14 +43,16 @@ def table_row(experiment: Mapping[str, Any]) -> dict[str, Any]:
     """
     setting = {key: experiment[key] for key in ("strategy", "models", "setting", "max_size", "step")}
     if experiment.get("choice"):
-        choice = read_json(experiment["choice"])
-        marked = _AUTO if choice["labeled"] else _NO_LABELS
-        setting["setting"] = (
-            setting["setting"]
-            .replace("acceptauto", f"accept{choice['accept']}{_AUTO}")
-            .replace("thauto", f"th{choice['threshold']}{marked}")
-        )
+        setting["setting"] = with_choice(setting["setting"], experiment["choice"])
     return setting | _figures(experiment)
+
+
+def with_choice(setting: str, path: str) -> str:
+    """A setting with what ``auto`` stands for, which a JSON file of `choose_threshold` says."""
+    choice = read_json(path)
+    marked = _AUTO if choice["labeled"] else _NO_LABELS
+    accept, threshold = f"accept{choice['accept']}{_AUTO}", f"th{choice['threshold']}{marked}"
+    return setting.replace("acceptauto", accept).replace("thauto", threshold)
 
 
 def baseline_row(baseline: Mapping[str, Any]) -> dict[str, Any]:

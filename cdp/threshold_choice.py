@@ -100,15 +100,8 @@ def choose_of_splits(
     ValueError
         See `choose`.
     """
-    chosen = sorted((choose(curve, objective=objective, tolerance=tolerance) for curve in curves), key=_threshold)
-    median = chosen[len(chosen) // 2]
-    if len(curves) == 1:
-        return median
-    return next(row for row in mean_rows(curves) if row["threshold"] == median["threshold"])
-
-
-def _threshold(row: Mapping[str, Any]) -> float:
-    return row["threshold"]
+    places = sorted(curve.index(choose(curve, objective=objective, tolerance=tolerance)) for curve in curves)
+    return mean_rows(curves)[places[len(places) // 2]]
 
 
 def labeled_curves(
@@ -150,6 +143,8 @@ def labeled_curves(
 
 def mean_rows(curves: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
     """Rows of several curves over the same thresholds, as one curve with the mean of each figure where there is one."""
+    if len(curves) == 1:
+        return [dict(row) for row in curves[0]]
     rows = []
     for same in zip(*curves, strict=True):
         seen = {key: [row[key] for row in same if row[key] is not None] for key in same[0]}

@@ -35,7 +35,7 @@ def main(snakemake):
     tolerance = 0 if labels is None else TOLERANCE
     best = choose_of_splits(curves, objective=settings["objective"], tolerance=tolerance)
     about = {"objective": settings["objective"], "labeled": snakemake.params.labeled, "crowding": crowding}
-    write_csv(snakemake.output.curve, curves[0] if len(curves) == 1 else mean_rows(curves))
+    write_csv(snakemake.output.curve, mean_rows(curves))
     write_text(snakemake.output.choice, json.dumps(about | best, indent=2) + "\n")
     logging.info("chosen by %s: threshold %s", settings["objective"], best["threshold"])
 

@@ -10,6 +10,7 @@ from cdp.files import load_array, load_arrays
 from cdp.images import open_images
 from cdp.labels import read_labels
 from cdp.selection import kept_pairs, threshold_of
+from cdp.table import with_choice
 from scripts.job import run
 
 
@@ -17,16 +18,15 @@ def main(snakemake):
     files, setting = snakemake.input, snakemake.wildcards
     pairs, n_samples = load_arrays(files.pairs, "pairs", "n_samples")
     scores = load_array(files.scores)
-    threshold = threshold_of(setting.threshold, files.choice)
-    kept, kept_scores = kept_pairs(pairs, scores, threshold)
+    kept, kept_scores = kept_pairs(pairs, scores, threshold_of(setting.threshold, files.choice))
+    title = "{dataset}, {committee}: {scoring}, k{k}, th{threshold}".format(**setting)
     confidence = Confidence(*load_arrays(files.confidence, *Confidence._fields))
     clusters = read_labels(files.clusters, n_samples=int(n_samples))
     with open_images(files.images) as images:
         blanks = write_contact_sheets(
             snakemake.output.page,
             snakemake.output.data,
-            title="{dataset}, {committee}: {scoring}, k {k}, threshold ".format(**setting)
-            + (f"{threshold} auto" if files.choice else setting.threshold),
+            title=with_choice(title, files.choice) if files.choice else title,
             names=sample_names(files.names[0], len(clusters)),
             images=images,
             clusters=clusters,

@@ -173,6 +173,12 @@ def test_of_splits_the_median_of_what_each_would_choose(values):
     assert chosen["f"] == np.mean([split[chosen["threshold"]] for split in values])
 
 
+def test_each_split_chooses_with_the_tolerance():
+    curves = [[{"threshold": t, "f": f} for t, f in enumerate((0, 0.5, 0.5, 0.51, 0))]] * 3
+    assert choose_of_splits(curves)["threshold"] == 3
+    assert choose_of_splits(curves, tolerance=0.02)["threshold"] == 2
+
+
 def test_a_bound_must_be_within_reach_on_every_split():
     curves = [[{"threshold": 0, "precision": precision, "recall": 0.5}] for precision in (0.99, 0.9)]
     with pytest.raises(ValueError, match="at best it is 0.9000"):

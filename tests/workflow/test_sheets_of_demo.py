@@ -38,7 +38,7 @@ def test_every_clustered_sample_is_in_the_data(shown):
     assert sorted(listed) == sorted(name for name, cluster in zip(names, clusters, strict=True) if cluster >= 0)
     assert "can be read" not in (shown / RESULT / "contact_sheets.log").read_text()
     page = (folder / "index.html").read_text()
-    assert "<title>demo, all: mediator_111, k 15, threshold 0.9862</title>" in page
+    assert "<title>demo, all: mediator_111, k15, th0.9862</title>" in page
     assert "://" not in page
     assert sum(path.stat().st_size for path in folder.rglob("*")) < 10e6
 

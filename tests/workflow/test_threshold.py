@@ -8,6 +8,7 @@ import shutil
 
 import pytest
 
+from cdp.threshold_choice import TOLERANCE
 from tests.workflow.helpers import dry_run, edit_yaml, jobs, snakemake
 
 pytestmark = pytest.mark.xdist_group("threshold")  # made once
@@ -68,7 +69,9 @@ def test_the_choice_is_near_the_best_of_its_curve(with_auto):
         (row,) = [
             row for row in curve if (row["threshold"], row["accept"]) == (str(choice["threshold"]), best["accept"])
         ]
-        assert choice["f"] == float(row["f"]) >= float(best["f"]) - 0.01
+        assert choice["f"] == float(row["f"])
+        if name != FOLDERS[2]:  # of a mediator, the median of what splits choose need not be near their mean's best
+            assert choice["f"] >= float(best["f"]) - TOLERANCE
         assert (choice["labeled"], choice["objective"]) == ("demo_labeled", "pairwise_f")
         assert str(choice["accept"] if choice["accept"] is not None else "n/a") == best["accept"]
     tried = read_csv(with_auto[0] / "results/demo" / FOLDERS[1] / "threshold.csv")
@@ -108,11 +111,12 @@ def test_the_table_shows_what_was_chosen(with_auto):
 
 def test_contact_sheets_say_what_was_chosen(with_auto):
     folder, _ = with_auto
-    place = f"results/demo/{FOLDERS[0]}"
+    place = f"results/demo/{FOLDERS[1]}"
     snakemake(folder, f"{place}/contact_sheets/index.html")
-    threshold = json.loads((folder / place / "threshold.json").read_text())["threshold"]
+    choice = json.loads((folder / place / "threshold.json").read_text())
     page = (folder / place / "contact_sheets/index.html").read_text()
-    assert f"<title>demo, single: vote_accept0, k 15, threshold {threshold} auto</title>" in page
+    title = f"demo, all: vote_accept{choice['accept']} auto, k15, th{choice['threshold']} auto"
+    assert f"<title>{title}</title>" in page
 
 
 def stale(folder):
