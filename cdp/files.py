@@ -191,7 +191,7 @@ def save_array(path: str | os.PathLike[str], array: np.ndarray) -> None:
 
 
 def save_blocks(path: str | os.PathLike[str], blocks: Iterable[np.ndarray], *, shape: tuple[int, ...]) -> None:
-    """Write the rows of an array of that shape, which come in blocks, to a .npy file as `save_array` would."""
+    """Write the rows of an array of that shape, which come in blocks, one at least, to a .npy file as `save_array`."""
     with checked_path(path) as temporary, open(temporary, "wb") as file:
         for block in blocks:
             if not file.tell():

@@ -212,13 +212,14 @@ def declare_dataset(
 
     for place, path in places.items():
         place.parent.mkdir(parents=True, exist_ok=True)
-        if rows is not None:
-            _copy_rows(path, place, rows, dims)
-        elif not place.exists():
+        if rows is None and not place.exists():
             place.symlink_to(os.path.abspath(path))
+    if rows is not None:
+        _copy_all(places, rows, dims)
     entry = dataset_config(list(models), labeled=labeled, labeled_set=labeled_set, dims=dims, max_size=max_size)
     with atomic_path(config) as temporary:
-        temporary.write_text(_config_text(entry, n_samples), encoding="utf-8")
+        taken = f" taken by chance of {labels_path}" if rows is not None else ""
+        temporary.write_text(_config_text(entry, n_samples, taken), encoding="utf-8")
     done = [
         f"{folder} holds links to these files; leave them where they are, or put copies in place of the links."
         if rows is None
@@ -301,6 +302,17 @@ def _identity_sizes(labels: np.ndarray) -> np.ndarray:
     return np.unique(labels, return_counts=True)[1]
 
 
+def _copy_all(places: Mapping[Path, Path], rows: np.ndarray, dims: Mapping[str, int]) -> None:
+    """Copy rows of all files, or of none."""
+    try:
+        for place, path in places.items():
+            _copy_rows(path, place, rows, dims)
+    except OSError:
+        for place in places:
+            place.unlink(missing_ok=True)
+        raise
+
+
 def _copy_rows(path: Path, place: Path, rows: np.ndarray, dims: Mapping[str, int]) -> None:
     """Copy rows of a feature file, or lines of a list."""
     with atomic_path(place) as temporary, open(temporary, "wb") as file:
@@ -343,7 +355,7 @@ def _list_sentence(path: str | os.PathLike[str] | None, lines: Sequence[str]) ->
     return f"{path}: {len(lines):,} names{more}."
 
 
-def _config_text(entry: Mapping[str, Any], n_samples: int) -> str:
+def _config_text(entry: Mapping[str, Any], n_samples: int, taken: str = "") -> str:
     """YAML under a comment that says how to go on."""
     if entry.get("kind") == "labeled":
         hint = "Name it under `labeled:` in a data set with the same committees, to train mediators for that one."
@@ -351,7 +363,7 @@ def _config_text(entry: Mapping[str, Any], n_samples: int) -> str:
         how = f"on {entry['labeled']}" if "labeled" in entry else "for stable clusters, better on a `labeled:` set"
         hint = f"auto: chosen {how}; or a number: higher gives purer clusters and discards more (docs/thresholds.md)."
     text = yaml.safe_dump(dict(entry), sort_keys=False, default_flow_style=None, width=110)
-    return f"# {n_samples:,} samples, declared by cdp.init.\n# {hint}\n{text}"
+    return f"# {n_samples:,} samples{taken}, declared by cdp.init.\n# {hint}\n{text}"
 
 
 def _next_steps(name: str, labeled: bool) -> list[str]:

@@ -4,7 +4,7 @@ import numpy as np
 
 
 def thin(labels: np.ndarray, samples_per_identity: float, *, seed: int = 0) -> np.ndarray:
-    """Rows that leave the same share of each identity, so that on average there are so many samples an identity.
+    """Rows that leave the same share of each identity, on average about so many samples an identity.
 
     Parameters
     ----------
@@ -16,7 +16,7 @@ def thin(labels: np.ndarray, samples_per_identity: float, *, seed: int = 0) -> n
     Returns
     -------
     ndarray, int64
-        In their order; at least one of each identity.
+        In their order; at least one of each identity, so with many small ones there are more on average.
 
     Raises
     ------

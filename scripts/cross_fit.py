@@ -1,4 +1,4 @@
-"""Score a labelled set's pairs by cross-fitting. Reads pairs.npz, affinity.npy, meta.txt; writes a score a pair and split."""
+"""Score a labelled set's pairs by cross-fitting. Reads pairs, affinity, labels; writes one score a pair and split."""
 
 from cdp.candidates import CandidatePairs
 from cdp.cross_fit import cross_fit

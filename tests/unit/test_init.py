@@ -80,6 +80,21 @@ def test_a_labelled_set_with_fewer_samples_an_identity(root):
     assert yaml.safe_load((root / "config/datasets/mydata.yaml").read_text())["dim"] == {"b": 5}
     assert "Of them 28 samples are taken by chance, 4 an identity." in said
     assert "data/labeled/mydata holds copies of these samples' rows." in "\n".join(said)
+    config = (root / "config/datasets/mydata.yaml").read_text()
+    assert config.startswith(f"# 28 samples taken by chance of {files / 'meta.txt'}, declared by cdp.init.")
+
+
+def test_a_disk_that_fills_leaves_no_copies(root, monkeypatch):
+    def full(*arguments, **options):
+        raise OSError(28, "No space left on device")
+
+    options = {"labeled": True, "labels_path": "meta.txt", "list_path": "list.txt", "samples_per_identity": 4}
+    with monkeypatch.context() as patched:
+        patched.setattr(np, "save", full)
+        with pytest.raises(OSError, match="No space"):
+            declare(root, "b.bin", "a.npy", **options)
+    assert not [path for path in (root / "data").rglob("*") if path.is_file()]
+    declare(root, "b.bin", "a.npy", **options)
 
 
 @pytest.mark.parametrize(
