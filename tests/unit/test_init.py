@@ -91,7 +91,7 @@ def test_a_disk_that_fills_leaves_no_copies(root, monkeypatch):
     options = {"labeled": True, "labels_path": "meta.txt", "list_path": "list.txt", "samples_per_identity": 4}
     with monkeypatch.context() as patched:
         patched.setattr(np, "save", full)
-        with pytest.raises(OSError, match="No space"):
+        with pytest.raises(OSError, match="no room left"):
             declare(root, "b.bin", "a.npy", **options)
     assert not [path for path in (root / "data").rglob("*") if path.is_file()]
     declare(root, "b.bin", "a.npy", **options)
