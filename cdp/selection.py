@@ -7,6 +7,7 @@ import numpy as np
 
 from cdp.files import map_array, map_arrays, read_json, release
 
+AUTO, NO_LABELS = " auto", " auto, no labels"  # marks what was chosen, on a labelled set or without one
 _BLOCK = 2**20  # pairs copied at a time
 
 
@@ -77,3 +78,11 @@ def threshold_of(written: str, choice: Sequence[str | os.PathLike[str]] = ()) ->
         return float(written)
     (path,) = choice
     return float(read_json(path)["threshold"])
+
+
+def with_choice(setting: str, choice: str | os.PathLike[str]) -> str:
+    """A setting with what its ``acceptauto`` and ``thauto`` stand for, marked as `AUTO` or `NO_LABELS`."""
+    chosen = read_json(choice)
+    accept, threshold = f"accept{chosen['accept']}{AUTO}", f"th{chosen['threshold']}"
+    threshold += AUTO if chosen["labeled"] else NO_LABELS
+    return setting.replace("acceptauto", accept).replace("thauto", threshold)

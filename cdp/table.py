@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cdp.files import read_json, whole
+from cdp.selection import AUTO, NO_LABELS, with_choice
 
 _HEADER = (
     "strategy", "models", "setting", "precision", "recall", "F", "BCubed F", "NMI", "clusters", "discarded",
@@ -17,7 +18,6 @@ _BASELINE_HEADER = (
     "baseline", "setting", "precision", "recall", "F", "BCubed F", "NMI", "clusters", "discarded",
     "kNN time", "total time",
 )  # fmt: skip
-_AUTO, _NO_LABELS = " auto", " auto, no labels"
 _OUTCOME_WIDTH = 80
 _FIGURES = ("precision", "recall", "f", "bcubed_precision", "bcubed_recall", "bcubed_f", "nmi")
 _COUNTS = ("samples", "identities", "clusters", "singletons", "largest", "discarded", "discard_ratio")
@@ -45,14 +45,6 @@ def table_row(experiment: Mapping[str, Any]) -> dict[str, Any]:
     if experiment.get("choice"):
         setting["setting"] = with_choice(setting["setting"], experiment["choice"])
     return setting | _figures(experiment)
-
-
-def with_choice(setting: str, path: str) -> str:
-    """A setting with what ``auto`` stands for, which a JSON file of `choose_threshold` says."""
-    choice = read_json(path)
-    marked = _AUTO if choice["labeled"] else _NO_LABELS
-    accept, threshold = f"accept{choice['accept']}{_AUTO}", f"th{choice['threshold']}{marked}"
-    return setting.replace("acceptauto", accept).replace("thauto", threshold)
 
 
 def baseline_row(baseline: Mapping[str, Any]) -> dict[str, Any]:
@@ -205,13 +197,13 @@ def _notes(
         max_size, step = limits.pop()
         yield ""
         yield f"{'CDP: all' if baselines else 'All'} with max_size {max_size} and step {step}."
-    if any(_AUTO in row["setting"] and _NO_LABELS not in row["setting"] for row in rows):
+    if any(AUTO in row["setting"] and NO_LABELS not in row["setting"] for row in rows):
         yield ""
         yield "auto: chosen on the labelled set; threshold.json and .csv beside the row's meta.txt tell how."
-    if any(_AUTO in row["setting"] for row in baselines):
+    if any(AUTO in row["setting"] for row in baselines):
         yield ""
         yield "auto in a baseline: chosen on the labelled set; parameters.json and .csv beside its meta.txt tell how."
-    if any(_NO_LABELS in row["setting"] for row in rows):
+    if any(NO_LABELS in row["setting"] for row in rows):
         yield ""
         yield "no labels: chosen by the stability of the clusters alone, for want of a labelled set; less reliable."
     if any(row["strategy"].endswith("*") for row in baselines):

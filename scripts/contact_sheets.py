@@ -9,8 +9,7 @@ from cdp.export import sample_names
 from cdp.files import load_array, load_arrays
 from cdp.images import open_images
 from cdp.labels import read_labels
-from cdp.selection import kept_pairs, threshold_of
-from cdp.table import with_choice
+from cdp.selection import kept_pairs, threshold_of, with_choice
 from scripts.job import run
 
 

@@ -22,7 +22,7 @@ PROFILE = (
     *("--slurm-status-command", "squeue"),  # no accounting here
     *("--slurm-init-seconds-before-status-checks", "6"),
 )
-PATIENCE = 300  # seconds that a command may take on a busy machine
+PATIENCE = 900  # seconds that a command may take on a busy machine
 
 SETTINGS = """\
 ClusterName=cdp

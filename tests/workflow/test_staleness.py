@@ -236,6 +236,7 @@ MODULES = {
     "soft_propagation.py": {"soft_propagate": 5, "tables": 1},
     "synthetic.py": NOTHING,
     "table.py": TABLE,
+    "thinning.py": NOTHING,
     "threads.py": EVERYTHING,
     "threshold_choice.py": NOTHING,
     "threshold_sweep.py": {"sweep": 4, "sweeps": 1},
