@@ -25,7 +25,7 @@ def main(snakemake):
         blanks = write_contact_sheets(
             snakemake.output.page,
             snakemake.output.data,
-            title=with_choice(title, files.choice) if files.choice else title,
+            title=with_choice(title, files.choice[0]) if files.choice else title,
             names=sample_names(files.names[0], len(clusters)),
             images=images,
             clusters=clusters,
