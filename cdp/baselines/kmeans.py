@@ -3,7 +3,7 @@
 import numba
 import numpy as np
 
-from cdp.baselines.seeding import check_n_clusters, greedy_k_means_plus_plus, short_axes
+from cdp.baselines.seeding import check_n_clusters, first_centroids, short_axes
 from cdp.components import number_by_appearance
 from cdp.features import normalize
 from cdp.knn.best import Best
@@ -12,6 +12,7 @@ from cdp.knn.scan import Cells, closeness, scan
 from cdp.threads import limit_threads, one_blas_thread
 
 _BLOCK = 1024  # vectors that a thread takes at a time
+_SEEDING = 100_000  # vectors, or 16 for each cluster, that the first centroids are chosen among
 
 
 def kmeans(features: np.ndarray, *, n_clusters: int, iterations: int = 20, seed: int = 0) -> np.ndarray:
@@ -41,6 +42,7 @@ def kmeans(features: np.ndarray, *, n_clusters: int, iterations: int = 20, seed:
     -----
     Distances of whole vectors are computed only where those of their coordinates along few principal axes let a
     centroid be nearer than that of the last iteration (see `cdp.knn.points`). Ends when no sample changes its cluster.
+    The first centroids are chosen among 100,000 vectors, or 16 for each cluster, if there are more.
     Takes, besides that copy, some 700 bytes a sample.
 
     References
@@ -56,9 +58,9 @@ def kmeans(features: np.ndarray, *, n_clusters: int, iterations: int = 20, seed:
 def lloyd(vectors: np.ndarray, *, n_clusters: int, iterations: int, seed: int) -> np.ndarray:
     """As `kmeans`, for float32 vectors taken as they are."""
     with limit_threads(), one_blas_thread():
+        centroids = first_centroids(vectors, n_clusters, among=max(_SEEDING, 16 * n_clusters), seed=seed)
         axes = short_axes(vectors)
         points = Points.of(vectors, axes)
-        centroids = greedy_k_means_plus_plus(points, n_clusters, seed=seed)
         best = Best.none(len(vectors), 1)
         scan(points, Cells.one(Points.of(centroids, axes)), best, block=_BLOCK)
         for _ in range(iterations):

@@ -3,10 +3,9 @@
 import numpy as np
 from sklearn.cluster import MiniBatchKMeans
 
-from cdp.baselines.seeding import check_n_clusters, greedy_k_means_plus_plus, short_axes
+from cdp.baselines.seeding import check_n_clusters, first_centroids
 from cdp.components import number_by_appearance
 from cdp.features import normalize
-from cdp.knn.points import Points
 from cdp.threads import limit_threads
 
 _SEEDING = 3  # times the batch or the number of clusters: samples that the first centroids are chosen from
@@ -47,9 +46,8 @@ def minibatch_kmeans(features: np.ndarray, *, n_clusters: int, batch_size: int =
         raise ValueError(f"batch_size must be at least 1, not {batch_size}")
     with limit_threads():
         vectors = normalize(features)
-        sample = np.random.default_rng(seed).permutation(len(vectors))[: _SEEDING * max(batch_size, n_clusters)]
-        drawn = vectors[np.sort(sample)]
-        centroids = greedy_k_means_plus_plus(Points.of(drawn, short_axes(drawn)), n_clusters, seed=seed)
+        among = _SEEDING * max(batch_size, n_clusters)
+        centroids = first_centroids(vectors, n_clusters, among=among, seed=seed)
         search = MiniBatchKMeans(
             n_clusters, init=centroids, n_init=1, batch_size=batch_size, random_state=seed, reassignment_ratio=0
         )

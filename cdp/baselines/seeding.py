@@ -21,6 +21,13 @@ def short_axes(vectors: np.ndarray) -> Axes | None:
     return Axes(np.ascontiguousarray(heads), np.ascontiguousarray(necks))
 
 
+def first_centroids(vectors: np.ndarray, n_clusters: int, *, among: int, seed: int) -> np.ndarray:
+    """Choose centroids by `greedy_k_means_plus_plus` among so many of the vectors, drawn at random."""
+    if among < len(vectors):
+        vectors = vectors[np.sort(np.random.default_rng(seed).permutation(len(vectors))[:among])]
+    return greedy_k_means_plus_plus(Points.of(vectors, short_axes(vectors)), n_clusters, seed=seed)
+
+
 def greedy_k_means_plus_plus(points: Points, n_clusters: int, *, seed: int) -> np.ndarray:
     """Choose vectors far from each other: k-means++, the best of several trials for each centroid.
 

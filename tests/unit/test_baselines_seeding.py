@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.cluster import kmeans_plusplus
 
-from cdp.baselines.seeding import greedy_k_means_plus_plus
+from cdp.baselines.seeding import first_centroids, greedy_k_means_plus_plus
 from cdp.features import normalize
 from cdp.knn.points import Points
 from cdp.threads import limit_threads
@@ -33,6 +33,17 @@ def test_is_as_good_as_scikit_learn():
     ours = [cost(vectors, greedy_k_means_plus_plus(Points.along_own_axes(vectors), 60, seed=seed)) for seed in range(5)]
     theirs = [cost(vectors, kmeans_plusplus(vectors, 60, random_state=seed)[0]) for seed in range(5)]
     assert np.mean(ours) == pytest.approx(np.mean(theirs), rel=0.03)
+
+
+def test_a_sample_of_the_vectors_suffices():
+    vectors = normalize(demo_graph(2000, 2)[1])
+    among_all = [first_centroids(vectors, 60, among=2000, seed=seed) for seed in range(5)]
+    among_some = [first_centroids(vectors, 60, among=960, seed=seed) for seed in range(5)]
+    assert {tuple(row) for row in among_some[0].tolist()} <= {tuple(row) for row in vectors.tolist()}
+    assert all(len(np.unique(rows, axis=0)) == 60 for rows in among_some)
+    costs = [np.mean([cost(vectors, rows) for rows in found]) for found in (among_all, among_some)]
+    assert costs[0] < costs[1] < 1.1 * costs[0]
+    assert costs[1] < 0.9 * np.mean([cost(vectors, vectors[seed::33][:60]) for seed in range(5)])
 
 
 def test_threads_change_nothing():
