@@ -10,6 +10,7 @@ After the samples are arranged, each round is done for rows of the arrangement b
 found for all: so rows may be spread over machines (see `cdp.knn.shards`).
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -26,7 +27,9 @@ from cdp.knn.vectors import Vectors
 from cdp.knn.widen import Outline, Reach, widen
 
 _COARSE = 62  # principal axes that the quantiser looks at
-_WITHIN = (0.4, 0.45, 0.475, 0.5, 0.56, 0.63, 0.7, 0.8, 0.95)  # of `widen`, by round
+_WITHIN = (0.4, 0.45, 0.475, 0.5, 0.56, 0.63, 0.7, 0.8, 0.95)  # of `widen`, by round, at most
+_RATE = 15  # what is not found falls by so many e-folds with each unit of these, or faster
+_SPARE_STEP = 0.01
 ROUNDS = len(_WITHIN) + 1  # the last one compares with all
 
 
@@ -63,7 +66,8 @@ class Found(NamedTuple):
     is_new : ndarray of shape (n_rows, k), bool
         Which of the found were not there when the row last looked among its neighbours' neighbours.
     worst : ndarray of shape (n_rows,), float32
-        See `cdp.knn.widen.Reach`.
+    within : float
+        Together a `cdp.knn.widen.Reach`.
     recall : float
         If it was enough for the search to end; else not a number.
     """
@@ -72,6 +76,7 @@ class Found(NamedTuple):
     found: np.ndarray
     is_new: np.ndarray
     worst: np.ndarray
+    within: float
     recall: float
 
     @property
@@ -151,7 +156,7 @@ def look(arrangement: Arrangement, rows: slice, *, k: int, device: str) -> Found
     best = Best.none(len(points.vectors), min(k + SPARE, len(arrangement.samples)))
     scan(points, arrangement.cells, best, probes=arrangement.probed[rows], device=device)
     recall = 1.0 if len(arrangement.starts) == 2 else np.nan
-    return Found(*best, np.ones((len(best.found), k), np.bool_), Reach.none(len(best.found)).worst, recall)
+    return Found(*best, np.ones((len(best.found), k), np.bool_), *Reach.none(len(best.found)), recall)
 
 
 def look_around(
@@ -182,19 +187,23 @@ def look_around(
         rows=np.concatenate((measured, own)),
     )
     enough, recall = sample.is_enough(points, measured, best.found[: len(measured)])
-    best, reach = best.take(slice(len(measured), None)), Reach(found.worst[rows], _within(number - 1))
+    best, reach = best.take(slice(len(measured), None)), Reach(found.worst[rows], found.within)
     if not enough and number == ROUNDS:
         best, recall = nearest(points.take(rows), points, best.found.shape[1], device=device), 1.0
     elif not enough:
-        within = _within(number)
+        within = _further(found.within, number, recall, sample.target)
         reach = widen(points.take(rows), cells, arrangement.outline, best, reach, k=k, within=within, device=device)
         recall = np.nan
-    return Found(*best, new_since(found.found[rows], best.found, k), reach.worst, recall)
+    return Found(*best, new_since(found.found[rows], best.found, k), *reach, recall)
 
 
-def _within(number: int) -> float:
-    """How far the search has been after a round."""
-    return _WITHIN[number - 1] if number else 0.0
+def _further(before: float, number: int, recall: float, target: float | None) -> float:
+    """How far a round looks: about as far as may be enough, but the later the farther."""
+    farthest = _WITHIN[number - 1]
+    if number == 1 or target in (None, 1):
+        return farthest
+    step = _SPARE_STEP + max(0.0, math.log((1 - recall) / (1 - target))) / _RATE
+    return min(max(before + step, _WITHIN[number - 2]), farthest)
 
 
 def _trained(vectors: Vectors, n_cells: int, seed: int, device: str) -> tuple[Axes | None, Quantizer]:

@@ -126,7 +126,7 @@ def _rows(shard: int, shards: int, n_samples: int) -> slice:
 def join(parts: Sequence[Found]) -> Found:
     """What all shards found in a round, in one."""
     scores, found, is_new, worst = (np.concatenate(arrays) for arrays in list(zip(*parts, strict=True))[:4])
-    return Found(scores, found, is_new, worst, parts[0].recall)
+    return Found(scores, found, is_new, worst, parts[0].within, parts[0].recall)
 
 
 def merge(prepared: Prepared, found: Found, *, k: int) -> Neighbors:
@@ -154,10 +154,10 @@ def load(folder: str | os.PathLike[str]) -> Prepared:
 
 def save_found(path: str | os.PathLike[str], found: Found) -> None:
     """Write what a shard found."""
-    save_arrays(path, **found._asdict() | {"recall": np.float64(found.recall)})
+    save_arrays(path, **{name: np.asarray(value) for name, value in found._asdict().items()})
 
 
 def load_found(path: str | os.PathLike[str]) -> Found:
     """Read what `save_found` wrote; raises ValueError if the file is damaged."""
-    scores, found, is_new, worst, recall = load_arrays(path, *Found._fields)
-    return Found(scores, found, is_new, worst, float(recall))
+    scores, found, is_new, worst, within, recall = load_arrays(path, *Found._fields)
+    return Found(scores, found, is_new, worst, float(within), float(recall))

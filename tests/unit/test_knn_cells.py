@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cdp import knn
-from cdp.knn import knn_graph
+from cdp.knn import cells, knn_graph
 from cdp.knn import scan as scanning
 from cdp.knn.cells import arrange
 from cdp.knn.vectors import Vectors
@@ -70,3 +70,20 @@ def test_duplicates_leave_no_group_of_cells_empty():
     assert np.all(np.diff(arrangement.outline.starts) > 0)
     assert arrangement.outline.starts[-1] == len(arrangement.starts) - 1
     assert arrangement.probed[:, 0].min() == 0
+
+
+def test_looks_no_farther_than_the_recall_needs(monkeypatch):
+    """The last look, which costs most, ends in between the lengths that a search without a goal would take."""
+    lengths, look = [], cells.widen
+
+    def recorded(*arguments, within, **options):
+        lengths.append(within)
+        return look(*arguments, within=within, **options)
+
+    monkeypatch.setattr(cells, "widen", recorded)
+    features = np.random.default_rng(0).standard_normal((20_000, 32)).astype(np.float32)
+    graph = knn_graph(features, k=10, backend="cells", recall=0.9)
+    assert 0.9 <= graph.recall < 0.98
+    assert lengths == sorted(set(lengths))
+    assert set(lengths[:-1]) <= set(cells._WITHIN)
+    assert lengths[-1] not in cells._WITHIN
