@@ -84,6 +84,19 @@ def test_two_loosely_joined_groups_are_told_apart():
     assert labels.tolist() == [0] * 60 + [1] * 60
 
 
+@pytest.mark.parametrize("tight_first", [False, True])
+def test_of_several_components_the_most_loosely_joined_is_cut(tight_first):
+    rng = np.random.default_rng(0)
+    loose = np.zeros((120, 5))
+    loose[:, :3] = np.repeat([[1, 0, 0], [1, 2, 0]], 60, axis=0) + 0.1 * rng.random((120, 3))
+    tight = np.zeros((100, 5))
+    tight[:, 3:] = 1 + 0.1 * rng.random((100, 2))
+    features = np.concatenate([tight, loose] if tight_first else [loose, tight])
+    labels = spectral(knn_graph(features, k=70), n_clusters=3)
+    sizes = [100, 60, 60] if tight_first else [60, 60, 100]
+    assert labels.tolist() == np.repeat([0, 1, 2], sizes).tolist()
+
+
 def test_equal_and_few_samples():
     duplicates = knn_graph(np.ones((3000, 1)), k=5)
     assert len(spectral(duplicates, n_clusters=3)) == 3000
