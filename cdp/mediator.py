@@ -13,7 +13,7 @@ import torch
 
 from cdp.candidates import CandidatePairs
 from cdp.devices import choose_device
-from cdp.files import atomic_path, refuse_inflated, release, whole
+from cdp.files import checked_path, refuse_inflated, release, verify, whole
 from cdp.threads import in_ranges
 
 _PREDICT_BATCH = 8192  # pairs a task; their activations stay in the cache
@@ -245,12 +245,13 @@ class Mediator:
         }
         buffer = io.BytesIO()  # of a file that cannot be written, torch hides the reason
         torch.save(state, buffer)
-        with atomic_path(path) as temporary:
+        with checked_path(path) as temporary:  # the format's own checksums leave out its directory
             temporary.write_bytes(buffer.getvalue())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Mediator":
         """Read a mediator that `save` wrote; raises ValueError if the file is damaged."""
+        verify(path)
         with whole(path):
             with zipfile.ZipFile(path) as archive:
                 refuse_inflated(archive)

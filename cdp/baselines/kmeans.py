@@ -12,7 +12,7 @@ from cdp.knn.scan import Cells, closeness, scan
 from cdp.threads import limit_threads, one_blas_thread
 
 _BLOCK = 1024  # vectors that a thread takes at a time
-_SEEDING = 100_000  # vectors, or 16 for each cluster, that the first centroids are chosen among
+_SEEDING = 100_000  # vectors, or 16 a cluster if that is more, that the first centroids are chosen among
 
 
 def kmeans(features: np.ndarray, *, n_clusters: int, iterations: int = 20, seed: int = 0) -> np.ndarray:
@@ -42,7 +42,7 @@ def kmeans(features: np.ndarray, *, n_clusters: int, iterations: int = 20, seed:
     -----
     Distances of whole vectors are computed only where those of their coordinates along few principal axes let a
     centroid be nearer than that of the last iteration (see `cdp.knn.points`). Ends when no sample changes its cluster.
-    The first centroids are chosen among 100,000 vectors, or 16 for each cluster, if there are more.
+    The first centroids are chosen among 100,000 vectors drawn at random, or 16 a cluster if that is more.
     Takes, besides that copy, some 700 bytes a sample.
 
     References

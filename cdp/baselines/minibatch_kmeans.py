@@ -14,6 +14,7 @@ _SEEDING = 3  # times the batch or the number of clusters: samples that the firs
 def minibatch_kmeans(features: np.ndarray, *, n_clusters: int, batch_size: int = 4096, seed: int = 0) -> np.ndarray:
     """k-means on normalised features, from k-means++ centroids, by steps on random batches of samples.
 
+    The first centroids are chosen among three batches of samples, or three samples a cluster if that is more.
     It ends when the batches no longer bring the centroids nearer to their samples, or after 100 times the samples.
 
     Parameters

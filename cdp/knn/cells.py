@@ -29,7 +29,7 @@ from cdp.knn.widen import Outline, Reach, widen
 _COARSE = 62  # principal axes that the quantiser looks at
 _WITHIN = (0.4, 0.45, 0.475, 0.5, 0.56, 0.63, 0.7, 0.8, 0.95)  # of `widen`, by round, at most
 _RATE = 15  # what is not found falls by so many e-folds with each unit of these, or faster
-_SPARE_STEP = 0.01
+_SPARE_STEP = 0.01  # for the error of the recall, and against rounds that change little
 ROUNDS = len(_WITHIN) + 1  # the last one compares with all
 
 
@@ -191,16 +191,17 @@ def look_around(
     if not enough and number == ROUNDS:
         best, recall = nearest(points.take(rows), points, best.found.shape[1], device=device), 1.0
     elif not enough:
+        assert sample.target is not None  # else any recall is enough
         within = _further(found.within, number, recall, sample.target)
         reach = widen(points.take(rows), cells, arrangement.outline, best, reach, k=k, within=within, device=device)
         recall = np.nan
     return Found(*best, new_since(found.found[rows], best.found, k), *reach, recall)
 
 
-def _further(before: float, number: int, recall: float, target: float | None) -> float:
-    """How far a round looks: about as far as may be enough, but the later the farther."""
+def _further(before: float, number: int, recall: float, target: float) -> float:
+    """How far a round looks: about as far as may be enough, but the later the farther, and at last as far as it can."""
     farthest = _WITHIN[number - 1]
-    if number == 1 or target in (None, 1):
+    if number in (1, ROUNDS - 1) or target == 1:
         return farthest
     step = _SPARE_STEP + max(0.0, math.log((1 - recall) / (1 - target))) / _RATE
     return min(max(before + step, _WITHIN[number - 2]), farthest)

@@ -5,8 +5,9 @@ from hypothesis import strategies as st
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
 
+from cdp.baselines import kmeans as kmeans_module
 from cdp.baselines.kmeans import _moved, _score, kmeans
-from cdp.baselines.seeding import greedy_k_means_plus_plus
+from cdp.baselines.seeding import first_centroids, greedy_k_means_plus_plus
 from cdp.features import normalize
 from cdp.knn.points import Points
 from cdp.threads import limit_threads
@@ -46,6 +47,16 @@ def test_is_lloyds_algorithm(vectors, iterations):
     assert adjusted_rand_score(labels, other.labels_) > 0.999
     assert inertia(vectors, labels) == pytest.approx(inertia(vectors, other.labels_), rel=1e-4)
     assert len(np.unique(labels)) == 60
+
+
+def test_starts_from_some_of_many_samples(monkeypatch):
+    monkeypatch.setattr(kmeans_module, "_SEEDING", 500)
+    vectors = normalize(demo_graph(2000, 2)[1])
+    labels = kmeans(vectors, n_clusters=60, iterations=3, seed=3)
+    start = first_centroids(vectors, 60, among=60 * 16, seed=3)
+    other = KMeans(60, init=start, n_init=1, max_iter=3, tol=0).fit(vectors)
+    assert adjusted_rand_score(labels, other.labels_) > 0.999
+    assert not np.array_equal(start, greedy_k_means_plus_plus(Points.along_own_axes(vectors), 60, seed=3))
 
 
 @settings(max_examples=30)

@@ -73,7 +73,7 @@ def test_duplicates_leave_no_group_of_cells_empty():
 
 
 def test_looks_no_farther_than_the_recall_needs(monkeypatch):
-    """The last look, which costs most, ends in between the lengths that a search without a goal would take."""
+    """The last look, which costs most, ends in between the lengths that a search for a recall of 1 would take."""
     lengths, look = [], cells.widen
 
     def recorded(*arguments, within, **options):
@@ -87,3 +87,18 @@ def test_looks_no_farther_than_the_recall_needs(monkeypatch):
     assert lengths == sorted(set(lengths))
     assert set(lengths[:-1]) <= set(cells._WITHIN)
     assert lengths[-1] not in cells._WITHIN
+
+
+@pytest.mark.parametrize(
+    ("before", "number", "recall", "shortest", "longest"),
+    [
+        (0.0, 1, 0.2, 0.4, 0.4),  # nothing is known yet
+        (0.5, 5, 0.5, 0.56, 0.56),  # much is lacking: as far as the round goes
+        (0.5, 5, 0.9899, 0.505, 0.52),
+        (0.51, 6, 0.9899, 0.56, 0.56),  # what was not enough twice is made up for
+        (0.8, 9, 0.9899, 0.95, 0.95),  # rather than compare with all
+    ],
+)
+def test_how_far_a_round_looks(before, number, recall, shortest, longest):
+    assert shortest <= cells._further(before, number, recall, 0.99) <= longest
+    assert cells._further(before, number, recall, 1) == cells._WITHIN[number - 1]
