@@ -263,12 +263,18 @@ def test_file_with_code_in_it_is_not_run(tmp_path):
         Mediator.load(tmp_path / "mediator.pt")
 
 
-def test_any_damage_is_noticed_and_named(saved):
-    whole = saved.read_bytes()
+def damages(path):
+    """Flip a byte of the file after the other, every seventh; gives where."""
+    whole = path.read_bytes()
     for position in range(0, len(whole), 7):
         damaged = bytearray(whole)
         damaged[position] ^= 0xFF
-        saved.write_bytes(damaged)
+        path.write_bytes(damaged)
+        yield position
+
+
+def test_any_damage_is_noticed_and_named(saved):
+    for _ in damages(saved):
         with pytest.raises(ValueError, match=r"mediator\.pt is damaged"):
             Mediator.load(saved)
 
@@ -277,12 +283,8 @@ def test_any_damage_is_noticed_and_named(saved):
 def test_without_its_checksum_most_damage_is_noticed_and_named(saved):
     """As of a file that came by itself from elsewhere."""
     (saved.parent / ".mediator.pt.crc32").unlink()
-    whole = saved.read_bytes()
     named = 0
-    for position in range(0, len(whole), 7):
-        damaged = bytearray(whole)
-        damaged[position] ^= 0xFF
-        saved.write_bytes(damaged)
+    for position in damages(saved):
         try:
             Mediator.load(saved)
         except ValueError as error:
