@@ -29,7 +29,7 @@ from cdp.knn.widen import Outline, Reach, widen
 _COARSE = 62  # principal axes that the quantiser looks at
 _WITHIN = (0.4, 0.45, 0.475, 0.5, 0.56, 0.63, 0.7, 0.8, 0.95)  # of `widen`, by round, at most
 _RATE = 15  # what is not found falls by so many e-folds with each unit of these, or faster
-_SPARE_STEP = 0.01  # for the error of the recall, and against rounds that change little
+_SPARE_STEP = 0.01  # against rounds that change little
 ROUNDS = len(_WITHIN) + 1  # the last one compares with all
 
 
@@ -173,7 +173,7 @@ def look_around(
     number : int
         Of this round, from 1 to `ROUNDS`.
     sample : RecallSample
-        It is asked whether the neighbours of neighbours are enough.
+        It tells whether the neighbours of neighbours are enough.
     k : int
     device : {"cpu", "cuda"}
     """
@@ -186,24 +186,25 @@ def look_around(
         probes=arrangement.probed,
         rows=np.concatenate((measured, own)),
     )
-    enough, recall = sample.is_enough(points, measured, best.found[: len(measured)])
+    recall, least = sample.measure(points, measured, best.found[: len(measured)])
+    enough = sample.is_enough(least)
     best, reach = best.take(slice(len(measured), None)), Reach(found.worst[rows], found.within)
     if not enough and number == ROUNDS:
         best, recall = nearest(points.take(rows), points, best.found.shape[1], device=device), 1.0
     elif not enough:
         assert sample.target is not None  # else any recall is enough
-        within = _further(found.within, number, recall, sample.target)
+        within = _further(found.within, number, least, sample.target)
         reach = widen(points.take(rows), cells, arrangement.outline, best, reach, k=k, within=within, device=device)
         recall = np.nan
     return Found(*best, new_since(found.found[rows], best.found, k), *reach, recall)
 
 
-def _further(before: float, number: int, recall: float, target: float) -> float:
+def _further(before: float, number: int, least: float, target: float) -> float:
     """How far a round looks: about as far as may be enough, but the later the farther, and at last as far as it can."""
     farthest = _WITHIN[number - 1]
     if number in (1, ROUNDS - 1) or target == 1:
         return farthest
-    step = _SPARE_STEP + max(0.0, math.log((1 - recall) / (1 - target))) / _RATE
+    step = _SPARE_STEP + max(0.0, math.log((1 - least) / (1 - target))) / _RATE
     return min(max(before + step, _WITHIN[number - 2]), farthest)
 
 

@@ -66,19 +66,20 @@ class RecallSample:
         place[samples] = np.arange(len(samples))
         return place[self.samples]
 
-    def is_enough(self, points: Points, rows: np.ndarray, candidates: np.ndarray) -> tuple[bool, float]:
-        """Whether candidates for the rows of `rows_in` reach the target by a standard error; their recall.
-
-        The sample itself is left out.
-        """
+    def measure(self, points: Points, rows: np.ndarray, candidates: np.ndarray) -> tuple[float, float]:
+        """The recall of candidates for the rows of `rows_in`, themselves left out; and that less a standard error."""
         if self.k == 1:
-            return True, 1.0
+            return 1.0, 1.0
         if self.last is None:
             self.last = self.find_last(points, rows)
         hits = self._hits(self.last, points.vectors, rows, candidates)
         shares = np.minimum(hits, self.k - 1) / (self.k - 1)
         recall, error = float(shares.mean()), float(shares.std() / len(shares) ** 0.5)
-        return self.target is None or recall - error >= self.target, recall
+        return recall, recall - error
+
+    def is_enough(self, least: float) -> bool:
+        """Whether the recall, less a standard error, reaches the target."""
+        return self.target is None or least >= self.target
 
     def find_last(self, points: Points, rows: np.ndarray) -> np.ndarray:
         """The scores of the last true neighbours, by exact search."""
@@ -100,7 +101,7 @@ def first_good(proposals: Iterable[Proposal], sample: RecallSample) -> tuple[Pro
     """The first proposal whose recall is enough, or the last; and its recall."""
     for proposal in proposals:
         rows = sample.rows_in(proposal.samples)
-        enough, recall = sample.is_enough(proposal.points, rows, proposal.candidates[rows])
-        if enough:
+        recall, least = sample.measure(proposal.points, rows, proposal.candidates[rows])
+        if sample.is_enough(least):
             break
     return proposal, recall

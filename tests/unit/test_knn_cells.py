@@ -90,7 +90,7 @@ def test_looks_no_farther_than_the_recall_needs(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("before", "number", "recall", "shortest", "longest"),
+    ("before", "number", "least", "shortest", "longest"),
     [
         (0.0, 1, 0.2, 0.4, 0.4),  # nothing is known yet
         (0.5, 5, 0.5, 0.56, 0.56),  # much is lacking: as far as the round goes
@@ -99,6 +99,6 @@ def test_looks_no_farther_than_the_recall_needs(monkeypatch):
         (0.8, 9, 0.9899, 0.95, 0.95),  # rather than compare with all
     ],
 )
-def test_how_far_a_round_looks(before, number, recall, shortest, longest):
-    assert shortest <= cells._further(before, number, recall, 0.99) <= longest
-    assert cells._further(before, number, recall, 1) == cells._WITHIN[number - 1]
+def test_how_far_a_round_looks(before, number, least, shortest, longest):
+    assert shortest <= cells._further(before, number, least, 0.99) <= longest
+    assert cells._further(before, number, least, 1) == cells._WITHIN[number - 1]
