@@ -140,11 +140,12 @@ class Mediator:
             mediator = cls(inputs.shape[1])
         x = torch.from_numpy(np.asarray(inputs, np.float32))
         y = torch.from_numpy(np.asarray(same_identity, bool))
-        if settings.standardize:
-            mediator.mean = x.mean(dim=0)
-            spread = x.std(dim=0)
-            mediator.scale = torch.where(spread > 1e-6, spread, torch.inf)  # nothing is learnt of a constant input
-        _train(mediator, x.to(place), y.to(place), settings, generator, place)
+        with _single_threaded_torch():
+            if settings.standardize:
+                mediator.mean = x.mean(dim=0)
+                spread = x.std(dim=0)
+                mediator.scale = torch.where(spread > 1e-6, spread, torch.inf)  # nothing is learnt of a constant input
+            _train(mediator, x.to(place), y.to(place), settings, generator, place)
         return mediator
 
     def predict(self, inputs: np.ndarray, *, device: str = "auto") -> np.ndarray:
@@ -269,7 +270,7 @@ class Mediator:
 
 @contextmanager
 def _single_threaded_torch() -> Iterator[None]:
-    """For batches that run side by side: threads within each would wait for each other."""
+    """More threads sum in another order on some CPUs; and batches that run side by side would wait for each other."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

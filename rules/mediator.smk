@@ -17,7 +17,7 @@ rule train_mediator:
         f"{PAIR_DIR}/mediator_{{inputs}}.log",
     benchmark:
         f"{PAIR_DIR}/mediator_{{inputs}}.benchmark.jsonl"
-    threads: 2
+    threads: 1
     resources:
         mem_mb=memory(1500, 3),
         gpu=gpus(config["mediator"]["device"]),

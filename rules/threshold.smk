@@ -70,7 +70,7 @@ rule cross_fit:
         f"{PAIR_DIR}/scores_crossfit_{{inputs}}.log",
     benchmark:
         f"{PAIR_DIR}/scores_crossfit_{{inputs}}.benchmark.jsonl"
-    threads: 2
+    threads: 1
     resources:
         mem_mb=memory(1500, 6),
         gpu=gpus(config["mediator"]["device"]),

@@ -22,24 +22,19 @@ def finish(run, folder):
     return run.returncode, (folder / "terminal.log").read_text()
 
 
-def test_demo_equals_a_local_run(cluster, finished, tmp_path):
-    """The labelled set's mediators are there; all of the demo itself goes through SLURM."""
-    folder = shutil.copytree(finished, tmp_path / "repository")
-    shutil.rmtree(folder / "results/demo")
-    status, output = finish(cluster.start_workflow(folder, "results/demo/cdp.md"), folder)
-    assert status == 0, output
-    made = sorted(folder.glob("results/demo/*/*/*/meta.txt"))
-    assert len(made) == 5
-    for path in made:
-        assert path.read_bytes() == (finished / path.relative_to(folder)).read_bytes()
-
-    jobs = cluster.jobs()
-    assert {job["state"] for job in jobs} == {"COMPLETED"}
-    assert [len(cluster.jobs(group)) for group in ("checks", "votes", "clusters", "evaluations")] == [1] * 4
-    assert not cluster.jobs("cdp")
+def test_an_error_reaches_the_terminal(cluster, repository):
+    """One sentence, whether the job that fails is in a group or not."""
+    path = repository / "data/unlabeled/demo/features/mobilenet.npy"
+    features = np.load(path)
+    features[3] = np.nan
+    np.save(path, features)
+    status, output = finish(cluster.start_workflow(repository, CLUSTERS, "--retries", "0"), repository)
+    assert status == 1
+    assert re.search(rf"^error: {re.escape(str(path.relative_to(repository)))}.*row 3", output, re.MULTILINE), output
+    assert "Traceback" not in output
 
 
-def test_disturbances(cluster, finished, repository):
+def test_disturbances(cluster, repository, request):
     """A job is cancelled, the controller restarted, the node drained and resumed, Snakemake killed, the node lost."""
     run = cluster.start_workflow(repository, CLUSTERS)
     search = cluster.wait_for("knn", "RUNNING")
@@ -79,6 +74,7 @@ def test_disturbances(cluster, finished, repository):
     cluster.run("scontrol", "update", f"jobid={lost['id']}", "starttime=now")  # SLURM itself would wait for two minutes
     status, output = finish(run, repository)
     assert status == 0, output
+    finished = request.getfixturevalue("finished")  # others may have made it by now
     assert (repository / CLUSTERS).read_bytes() == (finished / CLUSTERS).read_bytes()
     assert not list((repository / "results").rglob(".*.tmp"))
     assert "Nothing to be done" in snakemake(repository, CLUSTERS).stdout
@@ -92,13 +88,18 @@ def amount(text):
     return int(text.removesuffix("M"))
 
 
-def test_an_error_reaches_the_terminal(cluster, repository):
-    """One sentence, whether the job that fails is in a group or not."""
-    path = repository / "data/unlabeled/demo/features/mobilenet.npy"
-    features = np.load(path)
-    features[3] = np.nan
-    np.save(path, features)
-    status, output = finish(cluster.start_workflow(repository, CLUSTERS, "--retries", "0"), repository)
-    assert status == 1
-    assert re.search(rf"^error: {re.escape(str(path.relative_to(repository)))}.*row 3", output, re.MULTILINE), output
-    assert "Traceback" not in output
+def test_demo_equals_a_local_run(cluster, finished, tmp_path):
+    """The labelled set's mediators are there; all of the demo itself goes through SLURM."""
+    folder = shutil.copytree(finished, tmp_path / "repository")
+    shutil.rmtree(folder / "results/demo")
+    status, output = finish(cluster.start_workflow(folder, "results/demo/cdp.md"), folder)
+    assert status == 0, output
+    made = sorted(folder.glob("results/demo/*/*/*/meta.txt"))
+    assert len(made) == 5
+    for path in made:
+        assert path.read_bytes() == (finished / path.relative_to(folder)).read_bytes()
+
+    jobs = cluster.jobs()
+    assert {job["state"] for job in jobs} == {"COMPLETED"}
+    assert [len(cluster.jobs(group)) for group in ("checks", "votes", "clusters", "evaluations")] == [1] * 4
+    assert not cluster.jobs("cdp")
