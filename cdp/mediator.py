@@ -99,7 +99,7 @@ class Mediator:
         device: str = "auto",
         seed: int = 0,
     ) -> "Mediator":
-        """Train on labelled pairs.
+        """Train on labelled pairs, in one thread: weights do not depend on the number of threads.
 
         Parameters
         ----------

@@ -204,7 +204,7 @@ def _further(before: float, number: int, least: float, target: float) -> float:
     farthest = _WITHIN[number - 1]
     if number in (1, ROUNDS - 1) or target == 1:
         return farthest
-    step = _SPARE_STEP + max(0.0, math.log((1 - least) / (1 - target))) / _RATE
+    step = _SPARE_STEP + math.log((1 - least) / (1 - target)) / _RATE
     return min(max(before + step, _WITHIN[number - 2]), farthest)
 
 

@@ -67,7 +67,7 @@ class RecallSample:
         return place[self.samples]
 
     def measure(self, points: Points, rows: np.ndarray, candidates: np.ndarray) -> tuple[float, float]:
-        """The recall of candidates for the rows of `rows_in`, themselves left out; and that less a standard error."""
+        """Recall of candidates for the rows of `rows_in`, themselves not counted; and that less its standard error."""
         if self.k == 1:
             return 1.0, 1.0
         if self.last is None:

@@ -26,6 +26,23 @@ def weights(mediator):
     return {name: value.numpy() for name, value in mediator.network.state_dict().items()}
 
 
+def test_training_takes_one_thread_and_gives_the_others_back(monkeypatch):
+    def fail(*args):
+        seen.append(torch.get_num_threads())
+        raise RuntimeError("while training")
+
+    seen = []
+    monkeypatch.setattr(module, "_train", fail)
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        with pytest.raises(RuntimeError, match="while training"):
+            Mediator.fit(*separable(0, 100), device="cpu")
+        assert (seen, torch.get_num_threads()) == ([1], 3)
+    finally:
+        torch.set_num_threads(before)
+
+
 def candidates(count, members):
     rng = np.random.default_rng(count)
     return CandidatePairs(
