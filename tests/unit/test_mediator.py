@@ -26,6 +26,17 @@ def weights(mediator):
     return {name: value.numpy() for name, value in mediator.network.state_dict().items()}
 
 
+def candidates(count, members):
+    rng = np.random.default_rng(count)
+    return CandidatePairs(
+        np.zeros((count, 2), np.int32),
+        rng.random(count, np.float32),
+        np.zeros(count, np.uint8),
+        rng.integers(0, 2, (count, members)).astype(np.uint8),
+        rng.integers(2, 900, (count, members + 1)).astype(np.uint16),
+    )
+
+
 def test_training_takes_one_thread_and_gives_the_others_back(monkeypatch):
     def fail(*args):
         seen.append(torch.get_num_threads())
@@ -41,17 +52,6 @@ def test_training_takes_one_thread_and_gives_the_others_back(monkeypatch):
         assert (seen, torch.get_num_threads()) == ([1], 3)
     finally:
         torch.set_num_threads(before)
-
-
-def candidates(count, members):
-    rng = np.random.default_rng(count)
-    return CandidatePairs(
-        np.zeros((count, 2), np.int32),
-        rng.random(count, np.float32),
-        np.zeros(count, np.uint8),
-        rng.integers(0, 2, (count, members)).astype(np.uint8),
-        rng.integers(2, 900, (count, members + 1)).astype(np.uint16),
-    )
 
 
 @pytest.mark.parametrize("digits", ["100", "010", "001", "110", "101", "011", "111"])
