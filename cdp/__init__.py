@@ -5,6 +5,7 @@ Recognition, ECCV 2018. Names are imported on first use, so that ``import cdp`` 
 """
 
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ _HOMES = {
     "vote": "voting",
 }
 __all__ = sorted(_HOMES)
+import_module("cdp.compiled").discard_stale(Path(__file__).parent)
 
 
 def __getattr__(name: str) -> Any:

@@ -54,10 +54,10 @@ def offer(score, position, scores, found, row):  # type: ignore[no-untyped-def]
 @numba.njit(nogil=True, cache=True)
 def holds(found, row, width, position):  # type: ignore[no-untyped-def]
     """Whether a position is among the first `width` found."""
-    count = np.int32(0)
+    held = False
     for t in range(width):
-        count += np.int32(found[row, t] == position)
-    return count > 0
+        held |= found[row, t] == position
+    return held
 
 
 @numba.njit(nogil=True, cache=True)

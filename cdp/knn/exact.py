@@ -3,13 +3,15 @@
 import numpy as np
 
 from cdp.knn.points import Points
+from cdp.knn.products import TILES
 from cdp.knn.proposal import Proposal
 from cdp.knn.recall import RecallSample
 from cdp.knn.scan import nearest
 from cdp.knn.vectors import Vectors
 
 SPARE = 2  # neighbours beyond k, so that near-ties are settled by exact distances
-_FEW = 10_000  # samples
+_FEW = 30_000 if TILES else 10_000  # samples
+_BLOCK = 1024  # queries a thread takes at a time
 
 
 def pays(n_samples: int, *, device: str, recall: float | None) -> bool:
@@ -38,5 +40,5 @@ def search(vectors: Vectors, *, k: int, device: str, seed: int, sample: RecallSa
         Recall: 1.
     """
     points = Points.along_own_axes(vectors.arranged())
-    found = nearest(points, points, k + SPARE, manhattan=vectors.metric == "l1", device=device).found
+    found = nearest(points, points, k + SPARE, manhattan=vectors.metric == "l1", device=device, block=_BLOCK).found
     return Proposal(points, np.arange(len(vectors)), found), 1.0

@@ -6,21 +6,25 @@ short head h and, orthogonal to it, a tail of length t; with the Cauchy-Schwarz 
     x·y = h(x)·h(y) + tail(x)·tail(y) <= h(x)·h(y) + t(x) t(y),
 
 so that a product of short vectors tells which distances, |x - y|² = |x|² + |y|² - 2 x·y, need not be computed. Of what
-it does not rule out, most is ruled out by some more coordinates, the neck, and a shorter tail. Tails
-are taken a little longer than they are, by what rounding may cost.
+it does not rule out, most is ruled out by some more coordinates, the neck, and a shorter tail. Heads are
+rounded to bfloat16, which `cdp.knn.products` multiplies fastest. Tails are taken a little longer than they are, by what
+rounding may cost.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
+from cdp.knn.products import UNIT_ROUNDOFF, rounded
 from cdp.threads import in_ranges
 
 _BLOCK = 4096
 _SHARE = 0.85  # of the squared lengths, that heads hold
 _WIDTHS = (30, 62, 94, 126, 190, 254)  # of heads
 _NECK = 63
-_ROUNDING = 1e-6  # of a squared length
+# Rounded factors change a product of heads by 2 u + u² of their lengths' product at most, u being the unit roundoff.
+_SLACK = 2.02 * UNIT_ROUNDOFF  # of a squared length; float32 costs the little that is left
+_LONGER = 1 + 1.01 * UNIT_ROUNDOFF  # tails, so that they are no shorter when rounded
 _ITERATIONS = 3  # of the subspace
 _SAMPLES = 4096  # vectors, about, from which axes are found
 
@@ -39,7 +43,7 @@ class Points(NamedTuple):
     ----------
     vectors : ndarray of shape (n, dim), float32
     heads : ndarray of shape (n, h + 2), float32
-        Head, length of the tail, and minus half the squared length.
+        Head and length of the tail, rounded, and minus half the squared length.
     necks : ndarray of shape (n, m + 1), float32
         Neck, and length of the tail behind it.
     """
@@ -59,11 +63,11 @@ class Points(NamedTuple):
             head, neck = (part, part[:, :0]) if axes is None else (part @ axes.heads, part @ axes.necks)
             squares = _squares(part)
             behind_head = squares - _squares(head)
-            heads[start:stop, :-2] = head
-            heads[start:stop, -2] = np.sqrt(np.maximum(0, behind_head) + _ROUNDING * squares)
+            heads[start:stop, :-2] = rounded(head)
+            heads[start:stop, -2] = rounded(_LONGER * np.sqrt(np.maximum(0, behind_head) + _SLACK * squares))
             heads[start:stop, -1] = -squares / 2
             necks[start:stop, :-1] = neck
-            necks[start:stop, -1] = np.sqrt(np.maximum(0, behind_head - _squares(neck)) + _ROUNDING * squares)
+            necks[start:stop, -1] = np.sqrt(np.maximum(0, behind_head - _squares(neck)) + _SLACK * squares)
 
         in_ranges(task, len(vectors), size=_BLOCK)
         return cls(vectors, heads, necks)

@@ -8,13 +8,18 @@ from typing import Any, NamedTuple
 
 import numba
 import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
 
 from cdp.knn.best import Best, close_heap, holds, offer, open_heap
 from cdp.knn.points import Points
+from cdp.knn.products import columns_of, multiply, rows_of
 from cdp.threads import in_ranges
 
-_ROWS, _COLUMNS = 2048, 2048  # queries and members of a cell that are compared at a time
+_ROWS, _COLUMNS = 256, 512  # queries and members of a cell that are compared at a time
 _CHUNK = 64  # of these that are first looked at together
+_ZERO = np.float32(1e-37)  # what is smaller may be 0 to tiles
 _GPU_ROWS, _GPU_COLUMNS = 1024, 32768  # on a GPU
 
 
@@ -107,63 +112,71 @@ def scan_lists(
 ) -> None:
     """`scan`, in one thread, of the queries listed by cell: those of all cells, and where each cell's end."""
     if device == "cpu":
-        _scan(*queries, *cells.points, cells.starts, *best, *lists, manhattan)
+        _scan(*queries, rows_of(queries.heads), *cells.points, cells.starts, *best, *lists, manhattan)
     else:
         scan_torch(queries, cells, best, lists, device)
 
 
 @numba.njit(nogil=True, cache=True)
 def _scan(  # type: ignore[no-untyped-def]
-    queries, query_heads, query_necks, vectors, heads, necks, starts, scores, found, rows, ends, manhattan
+    queries, query_heads, query_necks, query_rows, vectors, heads, necks, starts, scores, found, listed, ends, manhattan
 ):
+    least = np.empty(len(scores), np.float32)  # of q·x - |x|²/2 for x to be better than the worst found
     for row in range(len(scores)):
         open_heap(scores, found, row)
+        least[row] = _least(scores[row, 0], query_heads[row, -1])
+    sources, members = (queries, query_heads, query_necks), (vectors, heads, necks)
     for cell in range(len(starts) - 1):
         first = ends[cell - 1] if cell else 0
-        if first == ends[cell] or starts[cell] == starts[cell + 1]:
+        if first == ends[cell]:
             continue
-        for begin in range(first, ends[cell], _ROWS):
-            some = rows[begin : min(begin + _ROWS, ends[cell])]
-            here = queries[some] if manhattan else query_heads[some]
-            if not manhattan:
-                here[:, -1] = 1
-            for start in range(starts[cell], starts[cell + 1], _COLUMNS):
-                stop = min(start + _COLUMNS, starts[cell + 1])
+        for start in range(starts[cell], starts[cell + 1], _COLUMNS):
+            stop = min(start + _COLUMNS, starts[cell + 1])
+            columns = columns_of(query_rows, heads, start, stop)
+            for begin in range(first, ends[cell], _ROWS):
+                some = listed[begin : min(begin + _ROWS, ends[cell])]
                 if manhattan:
-                    tile = _negative_distances(here, vectors[start:stop])
+                    tile = _negative_distances(queries[some], vectors[start:stop])
                     _offer_scores(tile, some, start, scores, found)
                 else:
-                    tile = np.dot(here, heads[start:stop].T)
-                    sources, members = (queries, query_heads, query_necks), (vectors, heads, necks)
-                    _offer_bounded(tile, some, start, sources, members, scores, found)
+                    bounds = multiply(query_rows, some, columns)
+                    _offer_bounded(bounds, some, start, sources, members, scores, found, least)
     for row in range(len(scores)):
         close_heap(scores, found, row)
 
 
 @numba.njit(nogil=True, cache=True)
-def _offer_bounded(bounds, rows, start, sources, members, scores, found):  # type: ignore[no-untyped-def]
+def _offer_bounded(bounds, rows, start, sources, members, scores, found, least):  # type: ignore[no-untyped-def]
     """Offer to rows those of the members from `start` on that are better, as bounds of q·x - |x|²/2 let expect."""
     queries, query_heads, query_necks = sources
     vectors, heads, necks = members
     for r in range(len(rows)):
         row = rows[r]
-        half_square = -query_heads[row, -1]
-        for left in range(0, bounds.shape[1], _CHUNK):
-            right = min(left + _CHUNK, bounds.shape[1])
-            if scores[row, 0] == 0:  # nothing is nearer than duplicates
-                break
-            if not _any_above(bounds, r, left, right, scores[row, 0] + half_square):
+        for chunk in range(0, bounds.shape[1], _CHUNK):
+            n = min(_CHUNK, bounds.shape[1] - chunk)
+            if not _any_above(bounds, r, chunk, n, least[row]):  # most often; this is faster to tell than which
                 continue
-            for c in range(left, right):
-                j = start + c
-                if bounds[r, c] <= scores[row, 0] + half_square:
+            above = _above(bounds, r, chunk, n, least[row])
+            while above:
+                c = chunk + _lowest_bit(above)
+                above &= above - np.uint64(1)
+                if bounds[r, c] <= least[row]:
                     continue
+                j = start + c
                 closer = bounds[r, c] - query_heads[row, -2] * heads[j, -2] + product(query_necks, row, necks, j)
-                if closer <= scores[row, 0] + half_square:
+                if closer <= least[row]:
                     continue
                 score = closeness(queries, row, vectors, j)
                 if score > scores[row, 0] and not holds(found, row, found.shape[1], j):
                     offer(score, j, scores, found, row)
+                    least[row] = _least(scores[row, 0], query_heads[row, -1])
+
+
+@numba.njit(nogil=True, cache=True)
+def _least(score, minus_half_square):  # type: ignore[no-untyped-def]
+    if score == 0:  # nothing is nearer than duplicates
+        return np.float32(np.inf)
+    return score - minus_half_square - _ZERO
 
 
 @numba.njit(nogil=True, cache=True)
@@ -177,11 +190,31 @@ def _offer_scores(tile, rows, start, scores, found):  # type: ignore[no-untyped-
 
 
 @numba.njit(nogil=True, cache=True)
-def _any_above(bounds, r, left, right, least):  # type: ignore[no-untyped-def]
-    count = np.int32(0)
-    for c in range(left, right):
-        count += np.int32(bounds[r, c] > least)
-    return count > 0
+def _any_above(bounds, r, chunk, n, least):  # type: ignore[no-untyped-def]
+    found = False
+    for c in range(n):
+        found |= bounds[np.uint64(r), np.uint64(chunk) + np.uint64(c)] > least
+    return found
+
+
+@numba.njit(nogil=True, cache=True)
+def _above(bounds, r, chunk, n, least):  # type: ignore[no-untyped-def]
+    """Which of a row's bounds are above the least, as bits."""
+    bits = np.uint64(0)
+    for c in range(n):
+        c = np.uint64(c)
+        bits |= np.uint64(bounds[np.uint64(r), np.uint64(chunk) + c] > least) << c
+    return bits
+
+
+@intrinsic
+def _lowest_bit(context, bits):  # type: ignore[no-untyped-def]
+    """Place of the lowest bit that is set; one is."""
+
+    def emit(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
+
+    return types.int64(types.uint64), emit
 
 
 @numba.njit(nogil=True, cache=True, fastmath=True)

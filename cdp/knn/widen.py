@@ -13,12 +13,14 @@ import numpy as np
 
 from cdp.knn.best import Best
 from cdp.knn.points import Points
+from cdp.knn.products import columns_of, multiply, rounded, rows_of
 from cdp.knn.scan import Cells, scan_lists
 from cdp.threads import in_ranges
 
 _BLOCKS = 16  # tasks, or more, of at most so many queries:
 _LARGEST_BLOCK = 16384
 _CELLS = 256  # a task
+_ROWS = 256  # that are compared with means at a time
 
 
 class Outline(NamedTuple):
@@ -27,7 +29,8 @@ class Outline(NamedTuple):
     Attributes
     ----------
     cells : ndarray of shape (n_cells, h + 2), float32
-        Mean head of a cell's points, their root mean square distance from it, minus half their mean squared length.
+        Mean head of a cell's points, rounded; their root mean square distance from it; minus half their mean squared
+        length.
     groups : ndarray of shape (n_groups, h + 2), float32
         The same of a group's points.
     starts : ndarray of shape (n_groups + 1,), int64
@@ -111,7 +114,7 @@ def widen(
         part = slice(start, stop)
         points = queries.take(part)
         reaches = now.worst[part], np.float32(within), before.worst[part], np.float32(before.within)
-        lists = _promising(points.heads, *reaches, *outline)
+        lists = _promising(rows_of(points.heads), points.heads, *outline, reaches)
         scan_lists(points, cells, best.take(part), lists, device=device)
 
     n_queries = len(now.worst)
@@ -137,48 +140,62 @@ def _means(sums: np.ndarray, counts: np.ndarray) -> np.ndarray:
     means = sums / np.maximum(1, counts)[:, None]
     squares = -2 * means[:, -1] - np.einsum("ij,ij->i", means[:, :-2], means[:, :-2])
     means[:, -2] = np.sqrt(np.maximum(0, squares))
+    means[:, :-2] = rounded(means[:, :-2])
     return means.astype(np.float32)
 
 
 @numba.njit(nogil=True, cache=True)
-def _promising(  # type: ignore[no-untyped-def]
-    heads, worst, within, worst_before, within_before, cells, groups, starts
-):
+def _promising(rows, heads, cells, groups, starts, reaches):  # type: ignore[no-untyped-def]
     """Rows that look at each cell, and where those of each cell end."""
-    queries = heads.copy()
-    queries[:, -2] = 0
-    queries[:, -1] = 1
-    by_group = _close(queries, heads, worst, within, groups)
-    known_by_group = _close(queries, heads, worst_before, within_before, groups)
+    by_group, known_by_group = _close(rows, heads, np.arange(len(heads)), groups, reaches)
     ends = np.zeros(len(cells), np.int64)
-    rows = np.empty(16 * len(heads), np.int32)
+    listed = np.empty(16 * len(heads), np.int32)
     filled = 0
     for group in range(len(groups)):
         members = np.flatnonzero(by_group[:, group])
         first, last = starts[group], starts[group + 1]
-        by_cell = _close(queries[members], heads[members], worst[members], within, cells[first:last])
-        known = _close(queries[members], heads[members], worst_before[members], within_before, cells[first:last])
-        for cell in range(first, last):
-            if filled + len(members) > len(rows):
-                rows = np.concatenate((rows, np.empty(len(rows) + len(members), np.int32)))
-            for m in range(len(members)):
-                row = members[m]
-                if by_cell[m, cell - first] and not (known_by_group[row, group] and known[m, cell - first]):
-                    rows[filled] = row
-                    filled += 1
-            ends[cell] = filled
-    return rows[:filled], ends
+        looks, known = _close(rows, heads, members, cells[first:last], reaches)
+        counts = np.zeros(last - first, np.int64)
+        for m in range(len(members)):
+            known_group = known_by_group[members[m], group]
+            for cell in range(last - first):
+                looks[m, cell] &= not (known_group & known[m, cell])
+                counts[cell] += looks[m, cell]
+        ends[first:last] = filled + np.cumsum(counts)
+        free = ends[first:last] - counts
+        filled += counts.sum()
+        if filled > len(listed):
+            listed = np.concatenate((listed, np.empty(filled, np.int32)))
+        for m in range(len(members)):
+            for cell in range(last - first):
+                if looks[m, cell]:
+                    listed[free[cell]] = members[m]
+                    free[cell] += 1
+    return listed[:filled], ends
 
 
 @numba.njit(nogil=True, cache=True)
-def _close(queries, heads, worst, within, means):  # type: ignore[no-untyped-def]
-    """Which queries have their worst neighbour within so many units of which means."""
-    scores = np.dot(queries, means.T)
-    spreads = means[:, -2] ** 2
-    close = np.empty(scores.shape, np.bool_)
-    for r in range(len(scores)):
-        for c in range(scores.shape[1]):
-            score = scores[r, c] + heads[r, -1]
-            gap, distance = worst[r] - score, max(np.float32(0), -2 * score - spreads[c])
-            close[r, c] = (gap <= 0) | (gap * gap < within * within * distance * spreads[c])
-    return close
+def _close(rows, heads, chosen, means, reaches):  # type: ignore[no-untyped-def]
+    """Which of the chosen rows have their worst neighbour within so many units of which means, now and before."""
+    worst, within, worst_before, within_before = reaches
+    now, before = np.empty((len(chosen), len(means)), np.bool_), np.empty((len(chosen), len(means)), np.bool_)
+    spreads, heads_only = means[:, -2] ** 2, means.copy()
+    heads_only[:, -2] = 0
+    columns = columns_of(rows, heads_only, 0, len(means))
+    for begin in range(0, len(chosen), _ROWS):
+        some = chosen[begin : begin + _ROWS]
+        scores = multiply(rows, some, columns)
+        for r in range(len(some)):
+            row = some[r]
+            half_square, last, last_before = heads[row, -1], worst[row], worst_before[row]
+            for c in range(len(means)):
+                score = scores[r, c] + half_square
+                square = max(np.float32(0), -2 * score - spreads[c]) * spreads[c]
+                now[begin + r, c] = _is_within(last - score, within, square)
+                before[begin + r, c] = _is_within(last_before - score, within_before, square)
+    return now, before
+
+
+@numba.njit(nogil=True, cache=True)
+def _is_within(gap, within, square):  # type: ignore[no-untyped-def]
+    return (gap <= 0) | (gap * gap < within * within * square)

@@ -113,8 +113,19 @@ def test_metrics(metric, backend, shift):
         np.vstack([np.random.default_rng(5).standard_normal((800, 16)) * 1e-6, np.full((3, 16), 1e15)]),
         np.random.default_rng(6).standard_normal((800, 16)) * 1e-50,
         np.vstack([np.random.default_rng(7).standard_normal((800, 16)) * 1e-25, np.zeros((900, 16))]),
+        np.vstack([np.random.default_rng(8).standard_normal((800, 16)) * scale for scale in (1e-20, 1)]),
     ],
-    ids=["far-clusters", "outlier", "offset", "tiny", "huge", "largest-outliers", "below-float32", "tiny-among-zeros"],
+    ids=[
+        "far-clusters",
+        "outlier",
+        "offset",
+        "tiny",
+        "huge",
+        "largest-outliers",
+        "below-float32",
+        "tiny-among-zeros",
+        "tiny-among-others",
+    ],
 )
 def test_euclidean_distances_at_any_place_and_scale(features, backend):
     graph = knn_graph(features, k=8, metric="l2", backend=backend, recall=1.0, device="cpu")

@@ -3,6 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cdp.knn.points import Points, principal_axes
+from cdp.knn.products import rounded
 from tests.unit.knn_graphs import decaying
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -18,6 +19,7 @@ def test_heads_bound_products(seed, n, dim, decays, scale):
     points = Points.of(vectors, axes)
     heads = points.heads.astype(np.float64)
     np.testing.assert_allclose(heads[:, -1], -(vectors.astype(float) ** 2).sum(axis=1) / 2, rtol=1e-5)
+    np.testing.assert_array_equal(heads[:, :-1], rounded(points.heads[:, :-1]))
     true = vectors.astype(np.float64) @ vectors.T.astype(np.float64)
     bounds = heads[:, :-1] @ heads[:, :-1].T
     assert np.all(bounds >= true - 1e-7 * np.abs(true))
@@ -39,3 +41,13 @@ def test_axes_are_the_principal_ones():
         best = np.linalg.svd(vectors.astype(np.float64))[2][: directions.shape[1]]
         assert (vectors @ directions).var() >= 0.999 * (vectors @ best.T).var()
     assert principal_axes(np.random.default_rng(0).standard_normal((2000, 600)).astype(np.float32)) is None
+
+
+def test_heads_bound_products_when_all_is_rounded_down_most():
+    just_below_a_middle = np.float32((1 + 0.999 * 2.0**-8) / 8)
+    for dim in (3, 64, 1000):
+        vectors = np.full((2, dim), just_below_a_middle)
+        points = Points.of(vectors)
+        assert (rounded(vectors) < vectors).all()
+        true = vectors[0].astype(np.float64) @ vectors[1]
+        assert points.heads[0, :-1].astype(np.float64) @ points.heads[1, :-1] >= true

@@ -185,6 +185,7 @@ MODULES = {
     "budget.py": baselines(12),
     "calibration.py": NOTHING,  # of the report: see test_report_page.py
     "candidates.py": FROM_PAIRS,
+    "compiled.py": NOTHING,
     "components.py": FROM_PROPAGATION | baselines(12),
     "confidence.py": NOTHING,
     "contact_sheets.py": NOTHING,  # see test_sheets_of_demo.py
@@ -213,6 +214,7 @@ MODULES = {
     "knn/nmslib.py": FROM_SEARCH,
     "knn/ordered.py": FROM_SEARCH,
     "knn/points.py": FROM_SCAN,
+    "knn/products.py": FROM_SCAN,
     "knn/proposal.py": FROM_SEARCH,
     "knn/quantizer.py": FROM_SEARCH,
     "knn/recall.py": FROM_SEARCH,
