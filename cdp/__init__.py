@@ -41,7 +41,7 @@ _HOMES = {
     "vote": "voting",
 }
 __all__ = sorted(_HOMES)
-import_module("cdp.compiled").discard_stale(Path(__file__).parent)
+import_module("cdp.compiled").discard_stale(Path(__file__).parent)  # before any of it is loaded; no name of this package
 
 
 def __getattr__(name: str) -> Any:

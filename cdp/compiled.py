@@ -4,6 +4,7 @@ numba itself looks at the file of a function only, though what it keeps holds th
 """
 
 import hashlib
+import os
 from pathlib import Path
 
 
@@ -13,18 +14,20 @@ def discard_stale(package: Path) -> None:
     Parameters
     ----------
     package : Path
-        Its folder. If it cannot be written to, nothing is kept in it, either.
+        Its folder. What numba keeps elsewhere, because this cannot be written to or NUMBA_CACHE_DIR says so, is left.
     """
-    digest = hashlib.sha256()
-    for path in sorted(package.rglob("*.py")):
-        digest.update(path.read_bytes())
     mark = package / "__pycache__" / "compiled_from"
     try:
+        digest = hashlib.sha256()
+        for path in sorted(package.rglob("[!.]*.py")):
+            digest.update(path.read_bytes())
         if mark.exists() and mark.read_text() == digest.hexdigest():
             return
         for compiled in package.rglob("__pycache__/*.nb[ci]"):
             compiled.unlink(missing_ok=True)
         mark.parent.mkdir(exist_ok=True)
-        mark.write_text(digest.hexdigest())
-    except OSError:
+        own = mark.with_name(f"compiled_from.{os.getpid()}")
+        own.write_text(digest.hexdigest())
+        own.replace(mark)
+    except OSError:  # read-only, or a file that another process replaces
         return

@@ -109,8 +109,8 @@ def mend_after_power_loss():
             mark.parent.mkdir(parents=True, exist_ok=True)
             mark.touch()
     for compiled in Path(workflow.basedir, "cdp").rglob("__pycache__/*.nb[ci]"):
-        if compiled.stat().st_size == 0:
-            compiled.unlink()
+        if compiled.exists() and compiled.stat().st_size == 0:
+            compiled.unlink(missing_ok=True)
 
 
 def declared_datasets():

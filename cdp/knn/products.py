@@ -33,7 +33,10 @@ def tiles_are_usable() -> bool:
         return False
     if config.CPU_NAME is not None or config.CPU_FEATURES is not None:  # type: ignore[attr-defined]
         return False
-    features = llvmlite.binding.get_host_cpu_features()
+    try:
+        features = llvmlite.binding.get_host_cpu_features()
+    except RuntimeError:  # LLVM cannot tell
+        return False
     if not (features.get("amx-tile") and features.get("amx-bf16")):
         return False
     arch_prctl, request_permission, tile_data = 158, 0x1023, 18
@@ -44,7 +47,7 @@ TILES = tiles_are_usable()
 
 
 def rounded(values: np.ndarray) -> np.ndarray:
-    """The nearest bfloat16 (Veltkamp's splitting), as float32 (the values' shape)."""
+    """The nearest bfloat16 of values below 1e33 (Veltkamp's splitting), as float32 (the values' shape)."""
     values = values.astype(np.float32, copy=False)
     larger = values * np.float32(2**16 + 1)
     return larger - (larger - values)
@@ -73,7 +76,7 @@ def multiply(rows, chosen, columns):  # type: ignore[no-untyped-def]
 
     Parameters
     ----------
-    rows : ndarray of shape (n, h + 2)
+    rows : ndarray of shape (n, h + 2), uint32 for tiles or float32 for BLAS
         Of the queries q, from `rows_of`.
     chosen : ndarray of shape (m,), int
         Which of them.

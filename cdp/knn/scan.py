@@ -19,7 +19,7 @@ from cdp.threads import in_ranges
 
 _ROWS, _COLUMNS = 256, 512  # queries and members of a cell that are compared at a time
 _CHUNK = 64  # of these that are first looked at together
-_ZERO = np.float32(1e-37)  # what is smaller may be 0 to tiles
+_ZERO = np.float32(1e-33)  # tiles take numbers below 2e-38 for 0, in each of the products that they sum
 _GPU_ROWS, _GPU_COLUMNS = 1024, 32768  # on a GPU
 
 

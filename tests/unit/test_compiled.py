@@ -39,7 +39,14 @@ def test_a_package_that_cannot_be_written_to_is_left_alone(tmp_path, monkeypatch
     (tmp_path / "module.py").write_text("")
     monkeypatch.setattr(type(tmp_path), "mkdir", refuse)
     discard_stale(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["module.py"]
+    assert {path.name for path in tmp_path.iterdir()} == {"module.py"}
+
+
+def test_an_editor_s_lock_does_no_harm(tmp_path):
+    (tmp_path / "module.py").write_text("")
+    (tmp_path / ".#module.py").symlink_to("nowhere")
+    discard_stale(tmp_path)
+    assert (tmp_path / "__pycache__" / "compiled_from").exists()
 
 
 def refuse(*arguments, **options):

@@ -114,6 +114,7 @@ def test_metrics(metric, backend, shift):
         np.random.default_rng(6).standard_normal((800, 16)) * 1e-50,
         np.vstack([np.random.default_rng(7).standard_normal((800, 16)) * 1e-25, np.zeros((900, 16))]),
         np.vstack([np.random.default_rng(8).standard_normal((800, 16)) * scale for scale in (1e-20, 1)]),
+        np.vstack([np.random.default_rng(9).standard_normal((800, 128)) * scale for scale in (1e-19, 1)]),
     ],
     ids=[
         "far-clusters",
@@ -125,6 +126,7 @@ def test_metrics(metric, backend, shift):
         "below-float32",
         "tiny-among-zeros",
         "tiny-among-others",
+        "tiny-of-many-axes",
     ],
 )
 def test_euclidean_distances_at_any_place_and_scale(features, backend):
