@@ -41,7 +41,7 @@ _HOMES = {
     "vote": "voting",
 }
 __all__ = sorted(_HOMES)
-import_module("cdp.compiled").discard_stale(Path(__file__).parent)  # before any of it is loaded; no name of this package
+import_module("cdp.compiled").discard_stale(Path(__file__).parent)  # by name, as it is none of those
 
 
 def __getattr__(name: str) -> Any:
