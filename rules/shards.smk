@@ -6,7 +6,11 @@ before (cdp/knn/shards.py). Makes results/D/knn/M_kK.npz and .json, and, in resu
 
 ROUNDS = 10  # cdp.knn.cells.ROUNDS; to import it would take each job a second
 KNN_SHARDS = "results/{dataset}/knn/{model}_k{k}_shards"
-PREPARED = [f"{KNN_SHARDS}/{name}" for name in ("cells.npz", "vectors.npy", "heads.npy", "necks.npy")]
+PREPARED = expand(
+    KNN_SHARDS + "/{name}",
+    name=["cells.npz", "parts.npz", "groups.npz", "vectors.npy", "heads.npy", "necks.npy", "halves.npy"],
+    allow_missing=True,
+)
 
 
 ruleorder: knn_merge > knn

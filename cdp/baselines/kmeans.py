@@ -43,7 +43,7 @@ def kmeans(features: np.ndarray, *, n_clusters: int, iterations: int = 20, seed:
     Distances of whole vectors are computed only where those of their coordinates along few principal axes let a
     centroid be nearer than that of the last iteration (see `cdp.knn.points`). Ends when no sample changes its cluster.
     The first centroids are chosen among 100,000 vectors drawn at random, or 16 a cluster if that is more.
-    Takes, besides that copy, some 700 bytes a sample.
+    Takes, besides that copy, some 400 bytes a sample.
 
     References
     ----------

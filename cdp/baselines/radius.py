@@ -11,7 +11,6 @@ import numba
 import numpy as np
 
 from cdp.knn.points import principal_axes
-from cdp.knn.scan import product
 from cdp.threads import in_ranges, one_blas_thread
 
 _ROWS, _COLUMNS = 512, 1024  # of a tile
@@ -176,11 +175,19 @@ def _settled(pairs, vectors, least):  # type: ignore[no-untyped-def]
     found = 0
     for p in range(len(pairs)):
         i, j = pairs[p]
-        value = product(vectors, i, vectors, j)
+        value = _product(vectors, i, j)
         if value >= min(least[i], least[j]):
             pairs[found, 0], pairs[found, 1], products[found] = i, j, value
             found += 1
     return pairs[:found], products[:found]
+
+
+@numba.njit(nogil=True, cache=True, fastmath=True)
+def _product(vectors, i, j):  # type: ignore[no-untyped-def]
+    total = np.float32(0)
+    for d in range(vectors.shape[1]):
+        total += vectors[i, d] * vectors[j, d]
+    return total
 
 
 @numba.njit(nogil=True, cache=True)

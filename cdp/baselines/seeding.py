@@ -4,10 +4,11 @@ import numba
 import numpy as np
 
 from cdp.knn.points import Axes, Points, principal_axes
-from cdp.knn.scan import closeness, product
+from cdp.knn.products import product, unpacked
+from cdp.knn.scan import closeness
 from cdp.threads import in_ranges, one_blas_thread
 
-_WIDTH = 48  # of heads
+_WIDTH = 47  # of heads
 _BLOCK = 16384  # vectors a task
 _CHUNK = 64  # of these that are first looked at together
 
@@ -55,13 +56,14 @@ def greedy_k_means_plus_plus(points: Points, n_clusters: int, *, seed: int) -> n
     nearest = np.full(n, np.inf, np.float32)  # half the squared distance to the nearest centroid
     bounds = np.empty((trials, n), np.float32)  # of products with candidates
     candidates = generator.integers(n, size=1)
+    heads = np.column_stack((unpacked(points.heads), -points.halves))
     with one_blas_thread():
         for c in range(n_clusters):
             if c > 0:
                 candidates = _drawn(nearest, trials, generator)
-            best = int(np.argmax(_savings(points, candidates, nearest, bounds)))
+            best = int(np.argmax(_savings(points, heads, candidates, nearest, bounds)))
             chosen[c] = candidates[best]
-            _compare(bounds[best], 0, *points, chosen[c], nearest, True)
+            _compare(bounds[best], 0, points, heads, chosen[c], nearest, True)
     return points.vectors[chosen]
 
 
@@ -71,25 +73,30 @@ def _drawn(weights: np.ndarray, count: int, generator: np.random.Generator) -> n
     return np.minimum(np.searchsorted(ends, generator.random(count) * ends[-1], side="right"), len(weights) - 1)
 
 
-def _savings(points: Points, candidates: np.ndarray, nearest: np.ndarray, bounds: np.ndarray) -> np.ndarray:
+def _savings(
+    points: Points, heads: np.ndarray, candidates: np.ndarray, nearest: np.ndarray, bounds: np.ndarray
+) -> np.ndarray:
     """By how much the sum of `nearest` falls with each candidate; leaves their bounds."""
-    heads = points.heads[candidates]
-    heads[:, -1] = 1
+    rows = heads[candidates]
+    rows[:, -1] = 1
     savings = np.zeros((-(-len(nearest) // _BLOCK), len(candidates)))
 
     def measure(start: int, stop: int) -> None:
-        bounds[: len(candidates), start:stop] = heads @ points.heads[start:stop].T
+        bounds[: len(candidates), start:stop] = rows @ heads[start:stop].T
         for t, candidate in enumerate(candidates):
-            savings[start // _BLOCK, t] = _compare(bounds[t, start:stop], start, *points, candidate, nearest, False)
+            savings[start // _BLOCK, t] = _compare(
+                bounds[t, start:stop], start, points, heads, candidate, nearest, False
+            )
 
     in_ranges(measure, len(nearest), size=_BLOCK)
     return savings.sum(axis=0)
 
 
 @numba.njit(nogil=True, cache=True)
-def _compare(bounds, start, vectors, heads, necks, candidate, nearest, take):  # type: ignore[no-untyped-def]
+def _compare(bounds, start, points, heads, candidate, nearest, take):  # type: ignore[no-untyped-def]
     """By how much the vectors from `start` on are nearer to a candidate than to the nearest centroid; may take it."""
-    saving, half, tail = 0.0, -heads[candidate, -1], heads[candidate, -2]
+    vectors, necks = points.vectors, points.necks
+    saving, half, tail = 0.0, points.halves[candidate], heads[candidate, 0]
     for left in range(0, len(bounds), _CHUNK):
         right = min(left + _CHUNK, len(bounds))
         if not _any_nearer(bounds[left:right], half, nearest[start + left : start + right]):
@@ -98,7 +105,7 @@ def _compare(bounds, start, vectors, heads, necks, candidate, nearest, take):  #
             i = start + c
             if bounds[c] <= half - nearest[i]:
                 continue
-            if bounds[c] - tail * heads[i, -2] + product(necks, candidate, necks, i) > half - nearest[i]:
+            if bounds[c] - tail * heads[i, 0] + product(necks, candidate, necks, i) > half - nearest[i]:
                 distance = -closeness(vectors, candidate, vectors, i)
                 if distance < nearest[i]:
                     saving += nearest[i] - distance

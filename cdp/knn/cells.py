@@ -1,10 +1,10 @@
 """Approximate neighbours, cell by cell of a coarse quantiser, then from neighbours to their neighbours.
 
-Every sample is both query and data: samples lie sorted by cell, so that all samples that look into a cell
-are compared with all that lie in it by one matrix product. Cells hold a fixed number of samples,
-whatever the number of all, and are themselves found through groups of cells, so the work
-grows hardly faster than the number of samples. Most samples find their neighbours in few cells; just the others
-look further, as far as the recall that is wanted needs it.
+Every sample is both query and data: samples lie sorted by cell, and by part in it (see `cdp.knn.parts`), so that all
+samples that look into a cell or part are compared with all that lie in it by one matrix product. Cells hold a fixed
+number of samples, whatever the number of all, and are themselves found through groups of cells, so the work grows
+hardly faster than the number of samples. Most samples find their neighbours in few cells; just the others look further,
+as far as the recall that is wanted needs it.
 
 After the samples are arranged, each round is done for rows of the arrangement by themselves, from what the round before
 found for all: so rows may be spread over machines (see `cdp.knn.shards`).
@@ -17,7 +17,9 @@ import numpy as np
 
 from cdp.knn.best import Best
 from cdp.knn.exact import SPARE
+from cdp.knn.parts import sort_by_part
 from cdp.knn.points import Axes, Points, principal_axes
+from cdp.knn.products import packed
 from cdp.knn.proposal import Proposal
 from cdp.knn.quantizer import Quantizer, train, training_size
 from cdp.knn.recall import RecallSample
@@ -26,15 +28,16 @@ from cdp.knn.scan import Cells, nearest, scan
 from cdp.knn.vectors import Vectors
 from cdp.knn.widen import Outline, Reach, widen
 
-_COARSE = 62  # principal axes that the quantiser looks at
-_WITHIN = (0.4, 0.45, 0.475, 0.5, 0.56, 0.63, 0.7, 0.8, 0.95)  # of `widen`, by round, at most
-_RATE = 15  # what is not found falls by so many e-folds with each unit of these, or faster
+_COARSE = 63  # principal axes that the quantiser looks at
+_WITHIN = (0.22, 0.24, 0.26, 0.28, 0.31, 0.35, 0.42, 0.52, 0.7)  # of `widen`, by round, at most
+_FIRST = 0.09  # units that bring little
+_RATE = 35  # what is not found falls by about so many e-folds with each unit more
 _SPARE_STEP = 0.01  # against rounds that change little
 ROUNDS = len(_WITHIN) + 1  # the last one compares with all
 
 
 class Arrangement(NamedTuple):
-    """Samples sorted by cell, and what a search must know of the cells."""
+    """Samples sorted by cell and part, and what a search must know of the cells."""
 
     points: Points
     samples: np.ndarray  # int64 (n,): which sample each point is
@@ -50,9 +53,9 @@ class Arrangement(NamedTuple):
     @classmethod
     def one_cell(cls, points: Points) -> "Arrangement":
         """Samples as they are: the first look compares all with all."""
-        cells, n_samples = Cells.one(points), len(points.vectors)
-        outline = Outline.of(cells, np.array([0, 1]))
-        return cls(points, np.arange(n_samples), np.zeros((n_samples, 1), np.int32), cells.starts, outline)
+        n_samples, none = len(points.vectors), np.zeros(1, np.int64)
+        outline = Outline.of(Cells(points.take(slice(0)), none), none)
+        return cls(points, np.arange(n_samples), np.zeros((n_samples, 1), np.int32), Cells.one(points).starts, outline)
 
 
 class Found(NamedTuple):
@@ -97,7 +100,7 @@ def search(
     """Neighbours of every sample.
 
     Each sample looks into its nearest cells; then, round by round, among its neighbours' neighbours and into more
-    of those cells where better ones may be expected (see `cdp.knn.widen`), until the recall is enough.
+    of those parts of cells where better ones may be expected (see `cdp.knn.widen`), until the recall is enough.
 
     Parameters
     ----------
@@ -139,13 +142,16 @@ def arrange(vectors: Vectors, *, k: int, device: str, seed: int, cell_size: int 
     """
     axes, quantizer = _trained(vectors, max(1, len(vectors) // max(cell_size, 2 * k)), seed, device)
     probed = np.empty((len(vectors), min(probes, len(quantizer))), np.int32)
+    words = np.empty((len(vectors), -(-quantizer.groups.vectors.shape[1] // 2)), np.uint32)
     for place, block in vectors.blocks():
-        probed[place] = quantizer.nearest_cells(_heads(block, axes), probed.shape[1], device=device)
+        heads = _heads(block, axes)
+        probed[place], words[place] = quantizer.nearest_cells(heads, probed.shape[1], device=device), packed(heads)
     samples = np.argsort(probed[:, 0], kind="stable")
+    starts = np.searchsorted(probed[samples, 0], np.arange(len(quantizer) + 1))
+    sort_by_part(words, samples, starts)
+    del words
     probed = probed[samples]
-    cells = Cells(
-        Points.of(vectors.arranged(samples), axes), np.searchsorted(probed[:, 0], np.arange(len(quantizer) + 1))
-    )
+    cells = Cells(Points.of(vectors.arranged(samples), axes), starts)
     outline = Outline.of(cells, quantizer.centroids.starts)
     return Arrangement(cells.points, samples, probed, cells.starts, outline)
 
@@ -177,7 +183,7 @@ def look_around(
     k : int
     device : {"cpu", "cuda"}
     """
-    points, cells, samples = arrangement.points, arrangement.cells, arrangement.samples
+    points, samples = arrangement.points, arrangement.samples
     measured, own = sample.rows_in(samples), np.arange(len(samples))[rows]
     best = refine(
         points,
@@ -194,7 +200,7 @@ def look_around(
     elif not enough:
         assert sample.target is not None  # else any recall is enough
         within = _further(found.within, number, least, sample.target)
-        reach = widen(points.take(rows), cells, arrangement.outline, best, reach, k=k, within=within, device=device)
+        reach = widen(points.take(rows), points, arrangement.outline, best, reach, k=k, within=within, device=device)
         recall = np.nan
     return Found(*best, new_since(found.found[rows], best.found, k), *reach, recall)
 
@@ -202,10 +208,10 @@ def look_around(
 def _further(before: float, number: int, least: float, target: float) -> float:
     """How far a round looks: about as far as may be enough, but the later the farther, and at last as far as it can."""
     farthest = _WITHIN[number - 1]
-    if number in (1, ROUNDS - 1) or target == 1:
+    if number == ROUNDS - 1 or target == 1:
         return farthest
     step = _SPARE_STEP + math.log((1 - least) / (1 - target)) / _RATE
-    return min(max(before + step, _WITHIN[number - 2]), farthest)
+    return min(max(before + step, _WITHIN[number - 2] if number > 1 else _FIRST + step), farthest)
 
 
 def _trained(vectors: Vectors, n_cells: int, seed: int, device: str) -> tuple[Axes | None, Quantizer]:

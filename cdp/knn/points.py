@@ -6,23 +6,23 @@ short head h and, orthogonal to it, a tail of length t; with the Cauchy-Schwarz 
     x·y = h(x)·h(y) + tail(x)·tail(y) <= h(x)·h(y) + t(x) t(y),
 
 so that a product of short vectors tells which distances, |x - y|² = |x|² + |y|² - 2 x·y, need not be computed. Of what
-it does not rule out, most is ruled out by some more coordinates, the neck, and a shorter tail. Heads are
-rounded to bfloat16, which `cdp.knn.products` multiplies fastest. Tails are taken a little longer than they are, by what
-rounding may cost.
+it does not rule out, most is ruled out by some more coordinates, the neck, and a shorter tail. Heads and necks are
+rounded to bfloat16, which take half the memory and `cdp.knn.products` multiplies fastest. Tails are taken a little
+longer than they are, by what rounding may cost.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
-from cdp.knn.products import UNIT_ROUNDOFF, rounded
+from cdp.knn.products import UNIT_ROUNDOFF, packed
 from cdp.threads import in_ranges
 
 _BLOCK = 4096
 _SHARE = 0.85  # of the squared lengths, that heads hold
-_WIDTHS = (30, 62, 94, 126, 190, 254)  # of heads
+_WIDTHS = (31, 63, 95, 127, 191, 255)  # of heads; beside a tail, odd ones fill words
 _NECK = 63
-# Rounded factors change a product of heads by 2 u + u² of their lengths' product at most, u being the unit roundoff.
+# Rounded factors change a product of vectors by 2 u + u² of their lengths' product at most, u being the unit roundoff.
 _SLACK = 2.02 * UNIT_ROUNDOFF  # of a squared length; float32 costs the little that is left
 _LONGER = 1 + 1.01 * UNIT_ROUNDOFF  # tails, so that they are no shorter when rounded
 _ITERATIONS = 3  # of the subspace
@@ -42,35 +42,38 @@ class Points(NamedTuple):
     Attributes
     ----------
     vectors : ndarray of shape (n, dim), float32
-    heads : ndarray of shape (n, h + 2), float32
-        Head and length of the tail, rounded, and minus half the squared length.
-    necks : ndarray of shape (n, m + 1), float32
-        Neck, and length of the tail behind it.
+    heads : ndarray of shape (n, (h + 1) / 2, rounded up), uint32
+        Length of the tail, and head: see `cdp.knn.products.packed`.
+    necks : ndarray of shape (n, (m + 1) / 2, rounded up), uint32
+        Length of the tail behind the neck, and neck.
+    halves : ndarray of shape (n,), float32
+        Half the squared length.
     """
 
     vectors: np.ndarray
     heads: np.ndarray
     necks: np.ndarray
+    halves: np.ndarray
 
     @classmethod
     def of(cls, vectors: np.ndarray, axes: Axes | None = None) -> "Points":
         """Points with heads and necks along axes (see `principal_axes`); by default heads are whole vectors."""
-        heads = np.empty((len(vectors), 2 + (vectors if axes is None else axes.heads).shape[1]), np.float32)
-        necks = np.empty((len(vectors), 1 + (0 if axes is None else axes.necks.shape[1])), np.float32)
+        n, dim = vectors.shape
+        widths = (dim, 0) if axes is None else (axes.heads.shape[1], axes.necks.shape[1])
+        heads, necks = (np.empty((n, width // 2 + 1), np.uint32) for width in widths)
+        halves = np.empty(n, np.float32)
 
         def task(start: int, stop: int) -> None:
             part = vectors[start:stop]
             head, neck = (part, part[:, :0]) if axes is None else (part @ axes.heads, part @ axes.necks)
             squares = _squares(part)
-            behind_head = squares - _squares(head)
-            heads[start:stop, :-2] = rounded(head)
-            heads[start:stop, -2] = rounded(_LONGER * np.sqrt(np.maximum(0, behind_head) + _SLACK * squares))
-            heads[start:stop, -1] = -squares / 2
-            necks[start:stop, :-1] = neck
-            necks[start:stop, -1] = np.sqrt(np.maximum(0, behind_head - _squares(neck)) + _SLACK * squares)
+            behind = squares - _squares(head)
+            heads[start:stop] = _with_tails(head, behind, squares)
+            necks[start:stop] = _with_tails(neck, behind - _squares(neck), squares)
+            halves[start:stop] = squares / 2
 
-        in_ranges(task, len(vectors), size=_BLOCK)
-        return cls(vectors, heads, necks)
+        in_ranges(task, n, size=_BLOCK)
+        return cls(vectors, heads, necks, halves)
 
     @classmethod
     def along_own_axes(cls, vectors: np.ndarray) -> "Points":
@@ -79,7 +82,7 @@ class Points(NamedTuple):
 
     def take(self, rows: slice | np.ndarray) -> "Points":
         """Some of the points."""
-        return Points(self.vectors[rows], self.heads[rows], self.necks[rows])
+        return Points(*(array[rows] for array in self))
 
 
 def principal_axes(vectors: np.ndarray) -> Axes | None:
@@ -109,6 +112,11 @@ def principal_axes(vectors: np.ndarray) -> Axes | None:
         if 2 * h <= dim and shares[h - 1] >= _SHARE:
             return Axes(np.ascontiguousarray(axes[:, :h]), np.ascontiguousarray(axes[:, h : h + _NECK]))
     return None
+
+
+def _with_tails(coordinates: np.ndarray, behind: np.ndarray, squares: np.ndarray) -> np.ndarray:
+    tails = _LONGER * np.sqrt(np.maximum(0, behind) + _SLACK * squares)
+    return packed(np.column_stack((tails, coordinates)))
 
 
 def _squares(vectors: np.ndarray) -> np.ndarray:

@@ -1,9 +1,9 @@
-"""Products of heads: by the matrix tiles of a CPU that has such (Intel's AMX), by BLAS on others.
+"""Products of bfloat16 numbers: by the matrix tiles of a CPU that has such (Intel's AMX), by BLAS on others.
 
-Tiles multiply bfloat16, numbers of 8 binary digits that are the upper half of a float32, and sum in float32, several
-times as fast as BLAS. Heads are rounded to such numbers (see `cdp.knn.points`), so both give the same products, up to
-the rounding of sums. The type of the rows says which it is, so compiled code that is kept for one is not taken for the
-other.
+A bfloat16 is the upper half of a float32: 8 binary digits. Two of them are kept in a word, which halves the memory that
+a search has to read. Tiles multiply such words as they are, and sum in float32, several times as fast as BLAS; for
+BLAS they become float32 again. Both give the same products, up to the rounding of sums. The type of the rows says which
+it is, so compiled code that is kept for one is not taken for the other.
 """
 
 import ctypes
@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from functools import partial
 
 import llvmlite.binding
+import numba
 import numpy as np
 from llvmlite import ir
 from numba import types
@@ -21,10 +22,11 @@ from numba.core.cgutils import for_range_slice, get_or_insert_function, unpack_t
 from numba.extending import intrinsic, overload
 
 UNIT_ROUNDOFF = 2.0**-8  # of bfloat16: rounding changes a number by this part of it, at most
-_SIDE = 16  # rows and columns of a tile of sums, pairs of factors in a row of a tile
-_BLOCK = 2 * _SIDE  # rows and columns that are multiplied at a time, two tiles of each
+_SIDE = 16  # rows and columns of a tile of sums, words in a row of a tile
+WIDTH = 2 * _SIDE  # rows and columns that are multiplied at a time, two tiles of each
 _LAYOUT = np.zeros(64, np.uint8)  # what the CPU is told: all of its tiles have 16 rows of 64 bytes
 _LAYOUT[0], _LAYOUT[16:32:2], _LAYOUT[48:56] = 1, 64, _SIDE
+_HALF, _UPPER = np.uint32(16), np.uint32(0xFFFF0000)
 
 
 def tiles_are_usable() -> bool:
@@ -46,53 +48,90 @@ def tiles_are_usable() -> bool:
 TILES = tiles_are_usable()
 
 
-def rounded(values: np.ndarray) -> np.ndarray:
-    """The nearest bfloat16 of values below 1e33 (Veltkamp's splitting), as float32 (the values' shape)."""
-    values = values.astype(np.float32, copy=False)
-    larger = values * np.float32(2**16 + 1)
-    return larger - (larger - values)
-
-
-def rows_of(heads: np.ndarray, *, tiles: bool = TILES) -> np.ndarray:
-    """Heads as `multiply` takes them for rows, not copied.
+def packed(values: np.ndarray) -> np.ndarray:
+    """Values rounded to the nearest bfloat16, two in a word.
 
     Parameters
     ----------
-    heads : ndarray of shape (n, h + 2), float32
-        See `cdp.knn.points.Points`. Rounded, but for the last column; tiles would cut off what is not.
-    tiles : bool
-        Whether they will be multiplied by tiles.
+    values : ndarray of shape (n, m), float
+        Below 3e38.
+
+    Returns
+    -------
+    ndarray of shape (n, m / 2, rounded up), uint32
+        The first of each two is the lower half of its word. What there is more is 0.
     """
-    return heads.view(np.uint32) if tiles else heads
+    words = np.zeros((len(values), -(-values.shape[1] // 2)), np.uint32)
+    _pack(np.ascontiguousarray(values, np.float32), words)
+    return words
 
 
-def columns_of(rows, heads, start, stop):  # type: ignore[no-untyped-def]
+def unpacked(words: np.ndarray) -> np.ndarray:
+    """The numbers in words; float32, twice as many columns."""
+    return unpacked_rows(words, np.arange(len(words)))
+
+
+@numba.njit(nogil=True, cache=True)
+def unpacked_rows(words, rows):  # type: ignore[no-untyped-def]
+    """The numbers in some rows of words."""
+    values = np.empty((len(rows), 2 * words.shape[1]), np.float32)
+    _unpack(words, rows, values)
+    return values
+
+
+@numba.njit(nogil=True, cache=True)
+def lower(word):  # type: ignore[no-untyped-def]
+    """The first number in a word."""
+    return np.uint32(word << _HALF).view(np.float32)
+
+
+@numba.njit(nogil=True, cache=True)
+def upper(word):  # type: ignore[no-untyped-def]
+    """The second number in a word."""
+    return np.uint32(word & _UPPER).view(np.float32)
+
+
+@numba.njit(nogil=True, cache=True, fastmath=True)
+def product(a, i, b, j):  # type: ignore[no-untyped-def]
+    """The product of a row of words with another."""
+    total = np.float32(0)
+    for w in range(a.shape[1]):
+        total += lower(a[i, w]) * lower(b[j, w]) + upper(a[i, w]) * upper(b[j, w])
+    return total
+
+
+def rows_of(heads: np.ndarray, *, tiles: bool = TILES) -> np.ndarray:
+    """Heads as `multiply` takes them for rows, not copied: of a type that says whether by tiles or by BLAS."""
+    return heads if tiles else heads.view(np.int32)
+
+
+def columns_of(rows, heads, halves, start, stop):  # type: ignore[no-untyped-def]
     """Heads from `start` to `stop` as `multiply` takes them for columns beside such rows; in compiled code only."""
     raise NotImplementedError
 
 
 def multiply(rows, chosen, columns):  # type: ignore[no-untyped-def]
-    """Bounds of q·x - |x|²/2: products of heads and of tails' lengths, minus half of |x|²; in compiled code only.
+    """Products of heads less what is given for the columns; in compiled code only.
 
     Parameters
     ----------
-    rows : ndarray of shape (n, h + 2), uint32 for tiles or float32 for BLAS
-        Of the queries q, from `rows_of`.
+    rows : ndarray of shape (n, w), uint32 for tiles or int32 for BLAS
+        From `rows_of`.
     chosen : ndarray of shape (m,), int
         Which of them.
     columns
-        Of the x, from `columns_of`.
+        From `columns_of` heads and numbers that are subtracted (`halves`).
 
     Returns
     -------
-    ndarray of shape (m, number of columns, or up to 31 more), float32
+    ndarray of shape (m, number of columns, rounded up to a multiple of `WIDTH`), float32
         What there is more is -inf.
     """
     raise NotImplementedError
 
 
 @overload(columns_of)
-def _choose_columns_of(rows, heads, start, stop):  # type: ignore[no-untyped-def]
+def _choose_columns_of(rows, heads, halves, start, stop):  # type: ignore[no-untyped-def]
     return _columns_for_tiles if rows.dtype == types.uint32 else _columns_for_blas
 
 
@@ -101,47 +140,101 @@ def _choose_multiply(rows, chosen, columns):  # type: ignore[no-untyped-def]
     return _multiply_by_tiles if rows.dtype == types.uint32 else _multiply_by_blas
 
 
-def _columns_for_blas(rows, heads, start, stop):  # type: ignore[no-untyped-def]
-    return heads[start:stop].T
+@intrinsic
+def above(context, sums, row, column, least):  # type: ignore[no-untyped-def]
+    """Which of the `WIDTH` numbers of a row from a column on are above the least: a word of that many bits."""
+
+    def emit(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        sums, row, column, least = arguments
+        array = context.make_array(signature.args[0])(context, builder, sums)
+        offset = builder.add(builder.mul(row, unpack_tuple(builder, array.shape)[1]), column)
+        kind = ir.VectorType(ir.FloatType(), WIDTH)
+        place = builder.bitcast(builder.gep(array.data, [offset]), ir.PointerType(kind))
+        numbers = builder.load(place, align=4, typ=kind)
+        one = builder.insert_element(ir.Constant(kind, ir.Undefined), least, ir.Constant(ir.IntType(32), 0))
+        limits = builder.shuffle_vector(one, one, ir.Constant(ir.VectorType(ir.IntType(32), WIDTH), [0] * WIDTH))
+        return builder.bitcast(builder.fcmp_ordered(">", numbers, limits), ir.IntType(WIDTH))
+
+    return types.uint32(sums, types.int64, types.int64, types.float32), emit
+
+
+@intrinsic
+def lowest_bit(context, bits):  # type: ignore[no-untyped-def]
+    """Place of the lowest bit that is set; one is."""
+
+    def emit(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        place = builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
+        return builder.zext(place, ir.IntType(64))
+
+    return types.int64(types.uint32), emit
+
+
+@numba.njit(nogil=True, cache=True)
+def _pack(values, words):  # type: ignore[no-untyped-def]
+    bits, width = values.view(np.uint32), values.shape[1]
+    for i in range(len(words)):
+        for w in range(width // 2):
+            words[i, w] = (_nearest(bits[i, 2 * w]) >> _HALF) | (_nearest(bits[i, 2 * w + 1]) & _UPPER)
+        if width % 2:
+            words[i, width // 2] = _nearest(bits[i, width - 1]) >> _HALF
+
+
+@numba.njit(nogil=True, cache=True)
+def _nearest(bits):  # type: ignore[no-untyped-def]
+    """Bits of a float32 whose upper half is the nearest bfloat16; of two such, that which ends in 0."""
+    return bits + np.uint32(0x7FFF) + ((bits >> _HALF) & np.uint32(1))
+
+
+@numba.njit(nogil=True, cache=True)
+def _unpack(words, rows, values):  # type: ignore[no-untyped-def]
+    for i in range(len(rows)):
+        for w in range(words.shape[1]):
+            word = words[rows[i], w]
+            values[i, 2 * w], values[i, 2 * w + 1] = lower(word), upper(word)
+
+
+def _columns_for_blas(rows, heads, halves, start, stop):  # type: ignore[no-untyped-def]
+    n = stop - start
+    columns = np.zeros((-(-n // WIDTH) * WIDTH, 2 * heads.shape[1] + 1), np.float32)
+    _unpack(heads, np.arange(start, stop), columns)
+    columns[:n, -1] = -halves[start:stop]
+    columns[n:, -1] = -np.inf
+    return columns.T
 
 
 def _multiply_by_blas(rows, chosen, columns):  # type: ignore[no-untyped-def]
-    here = rows[chosen]
-    here[:, -1] = 1
+    here = np.ones((len(chosen), len(columns)), np.float32)
+    _unpack(rows.view(np.uint32), chosen, here)
     return np.dot(here, columns)
 
 
-def _columns_for_tiles(rows, heads, start, stop):  # type: ignore[no-untyped-def]
-    """Pairs of factors of 16 heads side by side, then the next pairs of these; and what sums begin with."""
-    bits, width = heads.view(np.uint32), heads.shape[1] - 1
-    n_columns = -(-(stop - start) // _BLOCK) * _BLOCK
-    pairs = np.zeros((n_columns // _SIDE, -(-width // _BLOCK) * _SIDE, _SIDE), np.uint32)
+def _columns_for_tiles(rows, heads, halves, start, stop):  # type: ignore[no-untyped-def]
+    """The first words of 16 heads side by side, then the next words of these; and what sums begin with."""
+    n_columns = -(-(stop - start) // WIDTH) * WIDTH
+    words = np.zeros((n_columns // _SIDE, -(-heads.shape[1] // _SIDE) * _SIDE, _SIDE), np.uint32)
     initial = np.full(n_columns, -np.inf, np.float32)
     for j in range(stop - start):
         group, place = divmod(j, _SIDE)
-        for pair in range(width // 2):
-            pairs[group, pair, place] = (bits[start + j, 2 * pair] >> 16) | (bits[start + j, 2 * pair + 1] & 0xFFFF0000)
-        if width % 2:
-            pairs[group, width // 2, place] = bits[start + j, width - 1] >> 16
-        initial[j] = heads[start + j, width]
-    return pairs, initial
+        for w in range(heads.shape[1]):
+            words[group, w, place] = heads[start + j, w]
+        initial[j] = -halves[start + j]
+    return words, initial
 
 
 def _multiply_by_tiles(rows, chosen, columns):  # type: ignore[no-untyped-def]
-    pairs, initial = columns
-    width = rows.shape[1] - 1
-    here = np.zeros((-(-len(chosen) // _BLOCK) * _BLOCK, 2 * pairs.shape[1]), np.uint16)
+    words, initial = columns
+    here = np.zeros((-(-len(chosen) // WIDTH) * WIDTH, words.shape[1]), np.uint32)
     for r in range(len(chosen)):
         row = chosen[r]
-        for d in range(width):
-            here[r, d] = rows[row, d] >> np.uint32(16)
+        for w in range(rows.shape[1]):
+            here[r, w] = rows[row, w]
     sums = np.empty((len(here), len(initial)), np.float32)
-    _multiply_blocks(_LAYOUT, here, pairs, initial, sums)
+    _multiply_blocks(_LAYOUT, here, words, initial, sums)
     return sums[: len(chosen)]
 
 
 @intrinsic
-def _multiply_blocks(context, layout, here, pairs, initial, sums):  # type: ignore[no-untyped-def]
+def _multiply_blocks(context, layout, here, words, initial, sums):  # type: ignore[no-untyped-def]
     """Fill the sums, 32 rows and columns at a time: four tiles (0 to 3) from two of rows (4, 5) and two of columns."""
 
     def emit(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
@@ -149,7 +242,7 @@ def _multiply_blocks(context, layout, here, pairs, initial, sums):  # type: igno
         arrays = [
             context.make_array(kind)(context, builder, array) for kind, array in zip(kinds, arguments, strict=True)
         ]
-        layout, here, pairs, initial, sums = (builder.ptrtoint(array.data, ir.IntType(64)) for array in arrays)
+        layout, here, words, initial, sums = (builder.ptrtoint(array.data, ir.IntType(64)) for array in arrays)
         row_bytes, sums_bytes = (unpack_tuple(builder, arrays[which].strides)[0] for which in (1, 4))
         n_rows, n_columns = unpack_tuple(builder, arrays[4].shape)
 
@@ -164,7 +257,7 @@ def _multiply_blocks(context, layout, here, pairs, initial, sums):  # type: igno
             builder.call(get_or_insert_function(builder.module, kind, f"llvm.x86.{name}"), operands)
 
         instruct("ldtilecfg", at(layout))
-        with _loop(builder, n_rows, _BLOCK) as r, _loop(builder, n_columns, _BLOCK) as c:
+        with _loop(builder, n_rows, WIDTH) as r, _loop(builder, n_columns, WIDTH) as c:
             for tile in range(4):
                 instruct("tileloadd64", tile, at(initial, (c, number(4)), (number(tile % 2), number(64))), number(0))
             with _loop(builder, row_bytes, 64) as d:
@@ -172,7 +265,7 @@ def _multiply_blocks(context, layout, here, pairs, initial, sums):  # type: igno
                     beside = number(_SIDE * half)
                     row_tile = at(here, (builder.add(r, beside), row_bytes), (d, number(1)))
                     instruct("tileloadd64", 4 + half, row_tile, row_bytes)
-                    column_tile = at(pairs, (builder.add(c, beside), row_bytes), (d, number(_SIDE)))
+                    column_tile = at(words, (builder.add(c, beside), row_bytes), (d, number(_SIDE)))
                     instruct("tileloadd64", 6 + half, column_tile, number(64))
                 for tile in range(4):
                     instruct("tdpbf16ps", tile, 4 + tile // 2, 6 + tile % 2)
@@ -182,7 +275,7 @@ def _multiply_blocks(context, layout, here, pairs, initial, sums):  # type: igno
         instruct("tilerelease")
         return context.get_dummy_value()
 
-    return types.void(layout, here, pairs, initial, sums), emit
+    return types.void(layout, here, words, initial, sums), emit
 
 
 @contextmanager

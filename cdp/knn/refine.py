@@ -5,7 +5,8 @@ import numpy as np
 
 from cdp.knn.best import Best, close_heap, holds, offer, open_heap
 from cdp.knn.points import Points
-from cdp.knn.scan import closeness, product
+from cdp.knn.products import lower, product
+from cdp.knn.scan import closeness
 from cdp.threads import in_ranges
 
 _BLOCK = 4096  # samples a task
@@ -94,10 +95,10 @@ def _listed_by(found, is_new):  # type: ignore[no-untyped-def]
 
 @numba.njit(nogil=True, cache=True)
 def _refine(  # type: ignore[no-untyped-def]
-    first,
-    last,
+    start,
+    stop,
     rows,
-    members,
+    points,
     probes,
     cell_of,
     n_cells,
@@ -109,12 +110,11 @@ def _refine(  # type: ignore[no-untyped-def]
     new_scores,
     new_found,
 ):
-    vectors, heads, necks = members
+    vectors, heads, necks, halves = points
     k = is_new.shape[1]
-    head = np.ones((1, heads.shape[1]), np.float32)
     seen_by = np.full(len(probes), -1, np.int32)
     probed_by = np.full(n_cells, -1, np.int32)
-    for row in range(first, last):
+    for row in range(start, stop):
         i = rows[row]
         seen_by[i] = row
         for t in range(found.shape[1]):
@@ -123,9 +123,6 @@ def _refine(  # type: ignore[no-untyped-def]
         for t in range(probes.shape[1]):
             if probes[i, t] >= 0:
                 probed_by[probes[i, t]] = row
-        half_square = -heads[i, -1]
-        for d in range(heads.shape[1] - 1):
-            head[0, d] = heads[i, d]
         open_heap(new_scores, new_found, row)
         listing = min(starts[i + 1] - starts[i], _MIDDLES)
         for m in range(k + listing):
@@ -140,11 +137,11 @@ def _refine(  # type: ignore[no-untyped-def]
                 if not (middle_is_new or is_new[middle, t]) or seen_by[j] == row or probed_by[cell_of[j]] == row:
                     continue
                 seen_by[j] = row
-                bound = product(head, 0, heads, j)
-                if bound <= new_scores[row, 0] + half_square:
+                bound = product(heads, i, heads, j) - halves[j] - halves[i]
+                if bound <= new_scores[row, 0]:
                     continue
-                bound += product(necks, i, necks, j) - heads[i, -2] * heads[j, -2]
-                if bound <= new_scores[row, 0] + half_square:
+                bound += product(necks, i, necks, j) - lower(heads[i, 0]) * lower(heads[j, 0])
+                if bound <= new_scores[row, 0]:
                     continue
                 score = closeness(vectors, i, vectors, j)
                 if score > new_scores[row, 0]:

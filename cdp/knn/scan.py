@@ -8,17 +8,13 @@ from typing import Any, NamedTuple
 
 import numba
 import numpy as np
-from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic
 
 from cdp.knn.best import Best, close_heap, holds, offer, open_heap
 from cdp.knn.points import Points
-from cdp.knn.products import columns_of, multiply, rows_of
+from cdp.knn.products import WIDTH, above, columns_of, lower, lowest_bit, multiply, product, rows_of
 from cdp.threads import in_ranges
 
 _ROWS, _COLUMNS = 256, 512  # queries and members of a cell that are compared at a time
-_CHUNK = 64  # of these that are first looked at together
 _ZERO = np.float32(1e-33)  # tiles take numbers below 2e-38 for 0, in each of the products that they sum
 _GPU_ROWS, _GPU_COLUMNS = 1024, 32768  # on a GPU
 
@@ -112,71 +108,63 @@ def scan_lists(
 ) -> None:
     """`scan`, in one thread, of the queries listed by cell: those of all cells, and where each cell's end."""
     if device == "cpu":
-        _scan(*queries, rows_of(queries.heads), *cells.points, cells.starts, *best, *lists, manhattan)
+        _scan(queries, rows_of(queries.heads), cells.points, cells.starts, *best, *lists, manhattan)
     else:
         scan_torch(queries, cells, best, lists, device)
 
 
 @numba.njit(nogil=True, cache=True)
-def _scan(  # type: ignore[no-untyped-def]
-    queries, query_heads, query_necks, query_rows, vectors, heads, necks, starts, scores, found, listed, ends, manhattan
-):
+def _scan(queries, rows, members, starts, scores, found, listed, ends, manhattan):  # type: ignore[no-untyped-def]
     least = np.empty(len(scores), np.float32)  # of q·x - |x|²/2 for x to be better than the worst found
     for row in range(len(scores)):
         open_heap(scores, found, row)
-        least[row] = _least(scores[row, 0], query_heads[row, -1])
-    sources, members = (queries, query_heads, query_necks), (vectors, heads, necks)
+        least[row] = _least(scores[row, 0], queries.halves[row])
     for cell in range(len(starts) - 1):
-        first = ends[cell - 1] if cell else 0
-        if first == ends[cell]:
+        begin, end = ends[cell - 1] if cell else 0, ends[cell]
+        if begin == end:
             continue
         for start in range(starts[cell], starts[cell + 1], _COLUMNS):
             stop = min(start + _COLUMNS, starts[cell + 1])
-            columns = columns_of(query_rows, heads, start, stop)
-            for begin in range(first, ends[cell], _ROWS):
-                some = listed[begin : min(begin + _ROWS, ends[cell])]
+            columns = columns_of(rows, members.heads, members.halves, start, stop)
+            for some in range(begin, end, _ROWS):
+                chosen = listed[some : min(some + _ROWS, end)]
                 if manhattan:
-                    tile = _negative_distances(queries[some], vectors[start:stop])
-                    _offer_scores(tile, some, start, scores, found)
+                    tile = _negative_distances(queries.vectors[chosen], members.vectors[start:stop])
+                    _offer_scores(tile, chosen, start, scores, found)
                 else:
-                    bounds = multiply(query_rows, some, columns)
-                    _offer_bounded(bounds, some, start, sources, members, scores, found, least)
+                    bounds = multiply(rows, chosen, columns)
+                    _offer_bounded(bounds, chosen, start, queries, members, scores, found, least)
     for row in range(len(scores)):
         close_heap(scores, found, row)
 
 
 @numba.njit(nogil=True, cache=True)
-def _offer_bounded(bounds, rows, start, sources, members, scores, found, least):  # type: ignore[no-untyped-def]
+def _offer_bounded(bounds, chosen, start, queries, members, scores, found, least):  # type: ignore[no-untyped-def]
     """Offer to rows those of the members from `start` on that are better, as bounds of q·x - |x|²/2 let expect."""
-    queries, query_heads, query_necks = sources
-    vectors, heads, necks = members
-    for r in range(len(rows)):
-        row = rows[r]
-        for chunk in range(0, bounds.shape[1], _CHUNK):
-            n = min(_CHUNK, bounds.shape[1] - chunk)
-            if not _any_above(bounds, r, chunk, n, least[row]):  # most often; this is faster to tell than which
-                continue
-            above = _above(bounds, r, chunk, n, least[row])
-            while above:
-                c = chunk + _lowest_bit(above)
-                above &= above - np.uint64(1)
+    for r in range(len(chosen)):
+        row = chosen[r]
+        for column in range(0, bounds.shape[1], WIDTH):
+            promising = above(bounds, r, column, least[row])
+            while promising:
+                c = column + lowest_bit(promising)
+                promising &= promising - np.uint32(1)
                 if bounds[r, c] <= least[row]:
                     continue
                 j = start + c
-                closer = bounds[r, c] - query_heads[row, -2] * heads[j, -2] + product(query_necks, row, necks, j)
-                if closer <= least[row]:
+                tails = lower(queries.heads[row, 0]) * lower(members.heads[j, 0])
+                if bounds[r, c] - tails + product(queries.necks, row, members.necks, j) <= least[row]:
                     continue
-                score = closeness(queries, row, vectors, j)
+                score = closeness(queries.vectors, row, members.vectors, j)
                 if score > scores[row, 0] and not holds(found, row, found.shape[1], j):
                     offer(score, j, scores, found, row)
-                    least[row] = _least(scores[row, 0], query_heads[row, -1])
+                    least[row] = _least(scores[row, 0], queries.halves[row])
 
 
 @numba.njit(nogil=True, cache=True)
-def _least(score, minus_half_square):  # type: ignore[no-untyped-def]
+def _least(score, half):  # type: ignore[no-untyped-def]
     if score == 0:  # nothing is nearer than duplicates
         return np.float32(np.inf)
-    return score - minus_half_square - _ZERO
+    return score + half - _ZERO
 
 
 @numba.njit(nogil=True, cache=True)
@@ -189,34 +177,6 @@ def _offer_scores(tile, rows, start, scores, found):  # type: ignore[no-untyped-
                 offer(tile[r, c], start + c, scores, found, row)
 
 
-@numba.njit(nogil=True, cache=True)
-def _any_above(bounds, r, chunk, n, least):  # type: ignore[no-untyped-def]
-    found = False
-    for c in range(n):
-        found |= bounds[np.uint64(r), np.uint64(chunk) + np.uint64(c)] > least
-    return found
-
-
-@numba.njit(nogil=True, cache=True)
-def _above(bounds, r, chunk, n, least):  # type: ignore[no-untyped-def]
-    """Which of a row's bounds are above the least, as bits."""
-    bits = np.uint64(0)
-    for c in range(n):
-        c = np.uint64(c)
-        bits |= np.uint64(bounds[np.uint64(r), np.uint64(chunk) + c] > least) << c
-    return bits
-
-
-@intrinsic
-def _lowest_bit(context, bits):  # type: ignore[no-untyped-def]
-    """Place of the lowest bit that is set; one is."""
-
-    def emit(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
-
-    return types.int64(types.uint64), emit
-
-
 @numba.njit(nogil=True, cache=True, fastmath=True)
 def closeness(queries, i, vectors, j):  # type: ignore[no-untyped-def]
     """The score of the j-th vector for the i-th query: minus half the squared distance, which loses no digits."""
@@ -225,15 +185,6 @@ def closeness(queries, i, vectors, j):  # type: ignore[no-untyped-def]
         difference = queries[i, d] - vectors[j, d]
         total += difference * difference
     return -total / np.float32(2)
-
-
-@numba.njit(nogil=True, cache=True, fastmath=True)
-def product(queries, i, vectors, j):  # type: ignore[no-untyped-def]
-    """The product of the i-th query with the j-th vector."""
-    total = np.float32(0)
-    for d in range(queries.shape[1]):
-        total += queries[i, d] * vectors[j, d]
-    return total
 
 
 @numba.njit(nogil=True, cache=True)
@@ -271,9 +222,9 @@ def scan_torch(queries: Points, cells: Cells, best: Best, lists: tuple[np.ndarra
     import torch
 
     vectors = torch.from_numpy(cells.points.vectors).to(device)
-    half = torch.from_numpy(-cells.points.heads[:, -1]).to(device)
+    half = torch.from_numpy(cells.points.halves).to(device)
     sources = torch.from_numpy(queries.vectors).to(device)
-    own_half = torch.from_numpy(-queries.heads[:, -1:]).to(device)
+    own_half = torch.from_numpy(queries.halves[:, None]).to(device)
     scores, found = torch.from_numpy(best.scores).to(device), torch.from_numpy(best.found).to(device)
     rows, ends = torch.from_numpy(lists[0]).to(device), lists[1]
     for cell in np.flatnonzero(np.diff(ends, prepend=0)):

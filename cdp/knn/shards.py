@@ -21,9 +21,11 @@ from cdp.knn.points import Points
 from cdp.knn.proposal import Proposal
 from cdp.knn.recall import RecallSample, check_wanted
 from cdp.knn.vectors import Vectors
-from cdp.knn.widen import Outline, block_size
+from cdp.knn.widen import Means, Outline, block_size
 from cdp.neighbors import Neighbors
 from cdp.threads import one_blas_thread
+
+_CELLS = ("samples", "probed", "starts", "middle", "part_starts", "group_starts", "last")  # arrays of cells.npz
 
 
 class Prepared(NamedTuple):
@@ -136,20 +138,23 @@ def merge(prepared: Prepared, found: Found, *, k: int) -> Neighbors:
 
 
 def save(folder: str | os.PathLike[str], prepared: Prepared) -> None:
-    """Write vectors.npy, heads.npy, necks.npy, which `load` maps, and cells.npz."""
+    """Write the arrays of the points, which `load` maps, and the others."""
     (points, samples, probed, starts, outline), last = prepared
     for name, array in points._asdict().items():
         save_array(Path(folder, f"{name}.npy"), array)
-    means = {"cell_means": outline.cells, "group_means": outline.groups, "group_starts": outline.starts}
-    save_arrays(Path(folder, "cells.npz"), samples=samples, probed=probed, starts=starts, last=last, **means)
+    arrays = samples, probed, starts, outline.middle, outline.starts, outline.group_starts, last
+    save_arrays(Path(folder, "cells.npz"), **dict(zip(_CELLS, arrays, strict=True)))
+    for name in ("parts", "groups"):
+        save_arrays(Path(folder, f"{name}.npz"), **getattr(outline, name)._asdict())
 
 
 def load(folder: str | os.PathLike[str]) -> Prepared:
     """Read what `save` wrote; raises ValueError if a file is damaged."""
-    names = ("samples", "probed", "starts", "last", "cell_means", "group_means", "group_starts")
-    samples, probed, starts, last, *means = load_arrays(Path(folder, "cells.npz"), *names)
     points = Points(*(map_array(Path(folder, f"{name}.npy"), mode="c") for name in Points._fields))
-    return Prepared(Arrangement(points, samples, probed, starts, Outline(*means)), last)
+    samples, probed, starts, middle, part_starts, group_starts, last = load_arrays(Path(folder, "cells.npz"), *_CELLS)
+    parts, groups = (Means(*load_arrays(Path(folder, f"{name}.npz"), *Means._fields)) for name in ("parts", "groups"))
+    outline = Outline(parts, groups, middle, part_starts, group_starts)
+    return Prepared(Arrangement(points, samples, probed, starts, outline), last)
 
 
 def save_found(path: str | os.PathLike[str], found: Found) -> None:

@@ -2,8 +2,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cdp.knn.points import Points, principal_axes
-from cdp.knn.products import rounded
+from cdp.knn.points import Axes, Points, principal_axes
+from cdp.knn.products import UNIT_ROUNDOFF, packed, unpacked
 from tests.unit.knn_graphs import decaying
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -17,17 +17,15 @@ def test_heads_bound_products(seed, n, dim, decays, scale):
     vectors *= np.float32(scale)
     axes = principal_axes(vectors)
     points = Points.of(vectors, axes)
-    heads = points.heads.astype(np.float64)
-    np.testing.assert_allclose(heads[:, -1], -(vectors.astype(float) ** 2).sum(axis=1) / 2, rtol=1e-5)
-    np.testing.assert_array_equal(heads[:, :-1], rounded(points.heads[:, :-1]))
+    np.testing.assert_allclose(points.halves, (vectors.astype(float) ** 2).sum(axis=1) / 2, rtol=1e-5)
     true = vectors.astype(np.float64) @ vectors.T.astype(np.float64)
-    bounds = heads[:, :-1] @ heads[:, :-1].T
+    heads, necks = (unpacked(words).astype(np.float64) for words in (points.heads, points.necks))
+    bounds = heads @ heads.T
     assert np.all(bounds >= true - 1e-7 * np.abs(true))
-    necks = points.necks.astype(np.float64)
-    closer = bounds - np.outer(heads[:, -2], heads[:, -2]) + necks @ necks.T
+    closer = bounds - np.outer(heads[:, 0], heads[:, 0]) + necks @ necks.T
     assert np.all(closer >= true - 1e-7 * np.abs(true))
     if axes is not None:
-        assert np.all(closer <= bounds + 1e-5 * np.abs(bounds).max())
+        assert np.all(closer <= bounds + 3 * UNIT_ROUNDOFF * np.abs(bounds).max())
         assert 2 * axes.heads.shape[1] <= dim
         directions = np.hstack(axes)
         np.testing.assert_allclose(directions.T @ directions, np.eye(directions.shape[1]), atol=1e-4)
@@ -36,18 +34,22 @@ def test_heads_bound_products(seed, n, dim, decays, scale):
 def test_axes_are_the_principal_ones():
     vectors = decaying(0, 2000, 600)
     axes = principal_axes(vectors)
-    assert axes.heads.shape[1] in (30, 62)
+    assert axes.heads.shape[1] in (31, 63)
     for directions in (axes.heads, np.hstack(axes)):
         best = np.linalg.svd(vectors.astype(np.float64))[2][: directions.shape[1]]
         assert (vectors @ directions).var() >= 0.999 * (vectors @ best.T).var()
     assert principal_axes(np.random.default_rng(0).standard_normal((2000, 600)).astype(np.float32)) is None
 
 
-def test_heads_bound_products_when_all_is_rounded_down_most():
+def test_bounds_hold_when_all_is_rounded_down_most():
     just_below_a_middle = np.float32((1 + 0.999 * 2.0**-8) / 8)
     for dim in (3, 64, 1000):
         vectors = np.full((2, dim), just_below_a_middle)
-        points = Points.of(vectors)
-        assert (rounded(vectors) < vectors).all()
+        assert (unpacked(packed(vectors))[:, :dim] < vectors).all()
         true = vectors[0].astype(np.float64) @ vectors[1]
-        assert points.heads[0, :-1].astype(np.float64) @ points.heads[1, :-1] >= true
+        directions = np.eye(dim, dtype=np.float32)
+        for axes in (None, Axes(directions[:, : dim // 2], directions[:, dim // 2 :])):
+            points = Points.of(vectors, axes)
+            heads, necks = (unpacked(words).astype(np.float64) for words in (points.heads, points.necks))
+            assert heads[0] @ heads[1] >= true
+            assert heads[0, 1:] @ heads[1, 1:] + necks[0] @ necks[1] >= true

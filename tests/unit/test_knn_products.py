@@ -8,15 +8,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cdp.knn import knn_graph, products, scan, widen
-from cdp.knn.products import TILES, columns_of, multiply, rounded, rows_of
+from cdp.knn.products import TILES, WIDTH, above, columns_of, lowest_bit, multiply, packed, product, rows_of, unpacked
 from tests.unit.knn_graphs import decaying
 
 with_tiles = pytest.param(True, marks=pytest.mark.skipif(not TILES, reason="needs a CPU with AMX"))
 
 
 @numba.njit
-def multiplied(rows, chosen, heads, start, stop):
-    return multiply(rows, chosen, columns_of(rows, heads, start, stop))
+def multiplied(rows, chosen, heads, halves, start, stop):
+    return multiply(rows, chosen, columns_of(rows, heads, halves, start, stop))
+
+
+@numba.njit
+def places_above(sums, row, column, least):
+    places = []
+    bits = above(sums, row, column, least)
+    while bits:
+        places.append(lowest_bit(bits))
+        bits &= bits - np.uint32(1)
+    return places
 
 
 @pytest.mark.parametrize("tiles", [with_tiles, False])
@@ -24,16 +34,31 @@ def multiplied(rows, chosen, heads, start, stop):
 @given(st.integers(0, 2**32 - 1), st.integers(1, 700), st.integers(2, 300), st.integers(0, 90), st.data())
 def test_products_are_those_of_the_definition(tiles, seed, n, width, n_rows, data):
     rng = np.random.default_rng(seed)
-    heads = rounded(rng.standard_normal((n, width)))
-    heads[:, -1] = rng.standard_normal(n)  # the last column may have all digits of float32
+    heads, halves = packed(rng.standard_normal((n, width))), rng.standard_normal(n).astype(np.float32)
     chosen = rng.integers(n, size=n_rows)
     start = data.draw(st.integers(0, n - 1))
     stop = data.draw(st.integers(start, n))
-    found = multiplied(rows_of(heads, tiles=tiles), chosen, heads, start, stop)
-    exact = heads.astype(np.float64)
-    expected = exact[chosen, :-1] @ exact[start:stop, :-1].T + exact[start:stop, -1]
+    found = multiplied(rows_of(heads, tiles=tiles), chosen, heads, halves, start, stop)
+    exact = unpacked(heads).astype(np.float64)
+    expected = exact[chosen] @ exact[start:stop].T - halves[start:stop]
     np.testing.assert_allclose(found[:, : stop - start], expected, atol=1e-5 * width)
+    assert found.shape[1] % WIDTH == 0
     assert np.all(found[:, stop - start :] == -np.inf)
+    if n_rows:
+        assert product(heads, chosen[0], heads, start) == pytest.approx(
+            exact[chosen[0]] @ exact[start], abs=1e-5 * width
+        )
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from([-np.inf, -2.0, 0.0, 3.0, np.inf]))
+def test_numbers_above_the_least(seed, least):
+    rng = np.random.default_rng(seed)
+    sums = rng.integers(-4, 4, (5, 3 * WIDTH)).astype(np.float32)
+    sums[rng.random(sums.shape) < 0.3] = -np.inf
+    for some in (sums, sums[1:4]):
+        row, column = rng.integers(len(some)), WIDTH * rng.integers(3)
+        expected = np.flatnonzero(some[row, column : column + WIDTH] > least)
+        assert places_above(some, row, column, np.float32(least)) == expected.tolist()
 
 
 @pytest.mark.skipif(not TILES, reason="needs a CPU with AMX")
@@ -48,14 +73,20 @@ def test_neighbors_do_not_depend_on_how_heads_are_multiplied(monkeypatch, backen
     assert (graphs[0].idx == graphs[1].idx).mean() >= agreement
 
 
-@given(st.floats(2.0**-100, 2.0**70, width=32), st.sampled_from([-1, 1]))
-def test_rounding_gives_the_nearest_bfloat16(size, sign):
-    value = np.float32(size * sign)
-    near = rounded(np.array([value]))
-    bits = near.view(np.uint32)[0]
-    assert bits & 0xFFFF == 0
-    step = np.array([(bits + (1 << 16)) & 0xFFFF0000], np.uint32).view(np.float32)[0] - near[0]
-    assert abs(float(near[0]) - float(value)) <= min(abs(float(step)) / 2, products.UNIT_ROUNDOFF * size)
+@given(st.floats(2.0**-100, 2.0**127, width=32), st.sampled_from([-1, 1]), st.integers(1, 5))
+def test_packing_takes_the_nearest_bfloat16(size, sign, width):
+    values = np.array([[size * sign] * width, [1.0] * width], np.float32)
+    words = packed(values)
+    assert words.shape == (2, (width + 1) // 2)
+    near = unpacked(words)
+    assert np.all(near[1, :width] == 1)
+    assert np.all(near[:, width:] == 0)
+    bits = near[0, :width].view(np.uint32)
+    assert np.all(bits & 0xFFFF == 0)
+    step = (bits + (1 << 16)).astype(np.uint32).view(np.float32).astype(float) - near[0, :width]
+    assert np.all(
+        np.abs(near[0, :width].astype(float) - values[0]) <= np.minimum(abs(step) / 2, products.UNIT_ROUNDOFF * size)
+    )
 
 
 def test_tiles_are_used_where_they_can_be(monkeypatch):

@@ -33,7 +33,7 @@ def test_scan_by_heads_loses_nothing():
     whole, by_heads = Best.none(700, 20), Best.none(700, 20)
     scan(Points.of(vectors), Cells.one(Points.of(vectors)), whole)
     points = Points.along_own_axes(vectors)
-    assert points.heads.shape[1] < 60
+    assert points.heads.shape[1] < 30
     scan(points, Cells.one(points), by_heads)
     np.testing.assert_array_equal(by_heads.found, whole.found)
 

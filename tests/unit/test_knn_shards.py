@@ -90,11 +90,16 @@ def test_a_shard_without_rows_on_torch(monkeypatch):
 
 def test_a_damaged_arrangement_is_named(tmp_path):
     save(tmp_path, prepare(features(300), k=K, backend="cells"))
-    content = bytearray((tmp_path / "heads.npy").read_bytes())
-    content[-5] ^= 16
-    (tmp_path / "heads.npy").write_bytes(content)
-    with pytest.raises(ValueError, match=r"heads\.npy is damaged"):
-        load(tmp_path)
+    load(tmp_path)
+    for file in sorted(tmp_path.glob("[!.]*")):
+        whole = file.read_bytes()
+        content = bytearray(whole)
+        content[len(content) // 2] ^= 16
+        file.write_bytes(content)
+        with pytest.raises(ValueError, match=f"{file.name} is damaged"):
+            load(tmp_path)
+        file.write_bytes(whole)
+    assert len(list(tmp_path.glob("[!.]*"))) == 7
 
 
 def test_a_damaged_round_is_named(tmp_path):

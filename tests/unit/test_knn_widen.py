@@ -1,55 +1,117 @@
+from functools import partial
+
 import numpy as np
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+import cdp.knn.widen as widen_module
 from cdp.knn.best import Best
+from cdp.knn.cells import arrange
 from cdp.knn.points import Points
-from cdp.knn.products import rounded
+from cdp.knn.products import TILES, packed, rows_of, unpacked
 from cdp.knn.scan import Cells, scan
+from cdp.knn.vectors import Vectors
 from cdp.knn.widen import Outline, Reach, widen
 
 SEEDS = st.integers(0, 2**32 - 1)
+with_tiles = pytest.param(True, marks=pytest.mark.skipif(not TILES, reason="needs a CPU with AMX"))
 
 
+def rounded(vectors):
+    """To bfloat16."""
+    return unpacked(packed(vectors))[:, : vectors.shape[1]]
+
+
+@pytest.mark.parametrize("tiles", [with_tiles, False])
 @settings(max_examples=100, deadline=None)
-@given(SEEDS, st.integers(2, 80), st.integers(1, 6), st.integers(1, 12), st.integers(1, 4))
-def test_wider_search_looks_into_the_promising_cells(seed, n, k, n_cells, n_groups):
+@given(SEEDS, st.integers(2, 200), st.integers(1, 6), st.integers(1, 12), st.integers(1, 4), st.sampled_from([0, 9]))
+def test_wider_search_looks_into_the_promising_parts(tiles, seed, n, k, n_cells, n_groups, shift):
+    look_into_promising_parts(tiles, seed, n, k, n_cells, n_groups, shift)
+
+
+@pytest.mark.parametrize("tiles", [with_tiles, False])
+@pytest.mark.parametrize("n_groups", [3, 50])
+def test_wider_search_among_many(monkeypatch, tiles, n_groups):
+    """More means than are told apart at a time, in blocks of more queries than are."""
+    monkeypatch.setattr(widen_module, "_BLOCKS", 3)
+    look_into_promising_parts(tiles, 3, 1500, 5, 300, n_groups, 0)
+
+
+def look_into_promising_parts(tiles, seed, n, k, n_cells, n_groups, shift):
+    """What is found is the best of the parts that are promising, by a naive account of these in float64."""
     rng = np.random.default_rng(seed)
     home = np.sort(rng.integers(n_cells, size=n)).astype(np.int32)
-    vectors = rounded(rng.standard_normal((n_cells, 5))[home] + 0.7 * rng.standard_normal((n, 5)))
-    cells = Cells(Points.of(vectors), np.searchsorted(home, np.arange(n_cells + 1)))
+    vectors = rounded(shift + rng.standard_normal((n_cells, 5))[home] + 0.7 * rng.standard_normal((n, 5)))
+    starts = np.searchsorted(home, np.arange(n_cells + 1))
+    cells = Cells(Points.of(vectors), starts)
     group_of = np.sort(rng.integers(n_groups, size=n_cells))
     outline = Outline.of(cells, np.searchsorted(group_of, np.arange(n_groups + 1)))
     best = Best.none(n, k)
     scan(cells.points, cells, best, probes=home[:, None].copy())
+    part = np.unique(home.astype(np.int64) * n + (np.arange(n) - starts[home]) // 32, return_inverse=True)[1]
+    exact = vectors.astype(np.float64)
+    squares, middle = (exact**2).sum(axis=1), rounded(exact.mean(axis=0)[None])[0]
 
-    def promising(i, members, worst, within):
-        """Whether the worst score lies at most `within` units above the mean of the members', in float64.
+    def margins(members, worst, within):
+        """By how much worst scores lie farther than `within` units above the mean of the members'.
 
-        In products with the query, the mean is rounded.
+        In products with the queries, the mean is rounded, and made up for on the side of the members.
         """
-        query, members = vectors[i].astype(float), vectors[members].astype(float)
-        mean = members.mean(axis=0)
-        spread = ((members - mean) ** 2).sum(axis=1).mean() ** 0.5
-        score = query @ rounded(mean) - (query @ query + (members**2).sum(axis=1).mean()) / 2
-        return worst - score - within * spread * max(0, -2 * score - spread**2) ** 0.5
+        mean, square = exact[members].mean(axis=0), squares[members].mean()
+        near = rounded(mean[None])[0]
+        score = exact @ near - squares / 2 - square / 2 - mean @ (near - mean)
+        spread = ((exact[members] - mean) ** 2).sum(axis=1).mean() ** 0.5
+        from_middle = ((exact - middle) ** 2).sum(axis=1)
+        return worst - score - within * spread * (from_middle**0.5 + from_middle[members].mean() ** 0.5)
 
     reach, seen = Reach.none(n), home[:, None] == home
     score = -((vectors[:, None].astype(float) - vectors[None].astype(float)) ** 2).sum(axis=2) / 2
-    for within in (0.3, 0.8, 1e9):
-        worst, doubtful = best.scores[:, k - 1].copy(), False
-        reach = widen(cells.points, cells, outline, best, reach, k=k, within=within, device="cpu")
-        for i in range(n):
-            for cell in set(home.tolist()):
-                margins = [
-                    promising(i, np.flatnonzero(where), worst[i], within)
-                    for where in (group_of[home] == group_of[cell], home == cell)
-                ]
-                doubtful |= any(abs(margin) < 1e-4 for margin in margins)
-                if max(margins) <= 0:
-                    seen[i, home == cell] = True
-        assume(not doubtful)
-        expected = np.sort(np.where(seen, score, -np.inf), axis=1)[:, ::-1][:, :k]
-        found = np.take_along_axis(score, best.found.clip(min=0), axis=1)
-        found[best.found < 0] = -np.inf
-        np.testing.assert_allclose(found[:, : expected.shape[1]], expected, atol=1e-5)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(widen_module, "rows_of", partial(rows_of, tiles=tiles))
+        for within in (0.1, 0.3, 1e9):
+            worst, doubtful = np.where(best.scores[:, k - 1] == 0, np.inf, best.scores[:, k - 1]), 0
+            reach = widen(cells.points, cells.points, outline, best, reach, k=k, within=within, device="cpu")
+            by_group = {group: margins(group_of[home] == group, worst, 1.75 * within) for group in set(group_of[home])}
+            for one in range(part.max() + 1):
+                members = part == one
+                of_group, of_part = by_group[group_of[home[members][0]]], margins(members, worst, within)
+                doubtful += np.sum(np.minimum(abs(of_group), abs(of_part)) < 1e-4 * (1 + shift**2))
+                seen[np.ix_(np.maximum(of_group, of_part) <= 0, members)] = True
+            if n <= 200:
+                assume(doubtful == 0)
+            expected = np.sort(np.where(seen, score, -np.inf), axis=1)[:, ::-1][:, :k]
+            found = np.take_along_axis(score, best.found.clip(min=0), axis=1)
+            found[best.found < 0] = -np.inf
+            near = np.isclose(found[:, : expected.shape[1]], expected, atol=1e-5 * (1 + shift**2))
+            assert np.sum(~near.all(axis=1)) <= doubtful
+
+
+def test_means_of_groups_beside_an_outlier():
+    rng = np.random.default_rng(0)
+    vectors = rng.standard_normal((400, 6)).astype(np.float32)
+    vectors[10] *= 1e12
+    cells = Cells(Points.of(vectors), np.arange(0, 401, 20))
+    groups = Outline.of(cells, np.arange(0, 21, 5)).groups
+    halves = (vectors.astype(np.float64) ** 2).sum(axis=1).reshape(4, 100).mean(axis=1) / 2
+    np.testing.assert_allclose(groups.halves[1:], halves[1:], rtol=0.01)
+
+
+@pytest.mark.parametrize("shift", [0, 2])
+def test_how_much_is_promising_does_not_depend_on_the_origin(monkeypatch, shift):
+    """Features far from it, such as those behind a ReLU, are searched in as few parts."""
+    listed, promising = [], widen_module._promising
+    monkeypatch.setattr(
+        widen_module, "_promising", lambda *given: listed.append(len((lists := promising(*given))[0])) or lists
+    )
+    rng = np.random.default_rng(0)
+    centres = rng.standard_normal((800, 16))
+    vectors = (centres[rng.integers(800, size=16000)] + 0.5 * rng.standard_normal((16000, 16))).astype(np.float32)
+    arrangement = arrange(Vectors(vectors, "l2"), k=10, device="cpu", seed=0)
+    moved = arrangement.points.vectors + np.float32(shift)
+    points = Points.of(moved)
+    outline = Outline.of(Cells(points, arrangement.starts), np.array([0, len(arrangement.starts) - 1]))
+    best = Best.none(len(moved), 10)
+    scan(points, Cells(points, arrangement.starts), best, probes=arrangement.probed)
+    widen(points, points, outline, best, Reach.none(len(moved)), k=10, within=0.17, device="cpu")
+    assert sum(listed) < 0.5 * len(moved) * len(outline.parts.halves)

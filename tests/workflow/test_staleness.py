@@ -28,7 +28,8 @@ FROM_KNN = {"knn": 11} | FROM_PAIRS | baselines(7)
 FROM_SEARCH = FROM_KNN | baselines(8)  # hdbscan searches too
 IN_SHARDS = {"knn_prepare": 11, "knn_round": 11 * 11 * 2, "knn_merge": 11}
 IN_SHARDS |= {"pairs_shard": 8, "pairs_merge": 4, "affinity_shard": 4, "affinity_merge": 2}
-FROM_SCAN = FROM_KNN | baselines(12)  # searches of a radius and k-means look at heads, too
+FROM_SCAN = FROM_KNN | baselines(10)  # k-means too
+FROM_POINTS = FROM_KNN | baselines(12)  # searches of a radius look along principal axes, too
 EVERYTHING = {"check_features": 10} | FROM_KNN | baselines(12)
 COMMITTEE_ALL = FROM_PAIRS | {"pairs": 2, "vote": 2, "propagate": 4, "evaluate": 4, "soft_propagate": 4, "sweep": 3}
 COMMITTEE_SINGLE = {"pairs": 2, "vote": 2, "sweep": 1, "sweeps": 1} | ONE_EXPERIMENT
@@ -213,8 +214,9 @@ MODULES = {
     "knn/faiss.py": FROM_SEARCH,
     "knn/nmslib.py": FROM_SEARCH,
     "knn/ordered.py": FROM_SEARCH,
-    "knn/points.py": FROM_SCAN,
-    "knn/products.py": FROM_SCAN,
+    "knn/parts.py": FROM_SEARCH,
+    "knn/points.py": FROM_POINTS,
+    "knn/products.py": FROM_POINTS,
     "knn/proposal.py": FROM_SEARCH,
     "knn/quantizer.py": FROM_SEARCH,
     "knn/recall.py": FROM_SEARCH,
