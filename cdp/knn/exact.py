@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cdp.knn.points import Points
+from cdp.knn.points import Axes, Points
 from cdp.knn.products import TILES
 from cdp.knn.proposal import Proposal
 from cdp.knn.recall import RecallSample
@@ -35,10 +35,11 @@ def search(vectors: Vectors, *, k: int, device: str, seed: int, sample: RecallSa
     Returns
     -------
     Proposal
-        The k + 2 nearest (all, where there are fewer); lower indices win ties.
+        The k + 2 nearest (all, where there are fewer); lower indices win ties, but on a GPU not of many duplicates.
     float
         Recall: 1.
     """
-    points = Points.along_own_axes(vectors.arranged())
+    rows = vectors.arranged()
+    points = Points.along_own_axes(rows) if device == "cpu" else Points.of(rows, Axes.none(rows.shape[1]))
     found = nearest(points, points, k + SPARE, manhattan=vectors.metric == "l1", device=device, block=_BLOCK).found
     return Proposal(points, np.arange(len(vectors)), found), 1.0

@@ -35,6 +35,11 @@ class Axes(NamedTuple):
     heads: np.ndarray
     necks: np.ndarray
 
+    @classmethod
+    def none(cls, dim: int) -> "Axes":
+        """Of heads and necks that hold nothing, for searches that do without."""
+        return cls(*np.empty((2, dim, 0), np.float32))
+
 
 class Points(NamedTuple):
     """Vectors, their heads and their necks.

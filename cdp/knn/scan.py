@@ -4,7 +4,7 @@ Exact search probes one cell that holds all samples; a coarse quantiser's search
 find which, centroids are searched in the same way. Products of heads tell which products are worth computing.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numba
 import numpy as np
@@ -16,7 +16,6 @@ from cdp.threads import in_ranges
 
 _ROWS, _COLUMNS = 256, 512  # queries and members of a cell that are compared at a time
 _ZERO = np.float32(1e-33)  # tiles take numbers below 2e-38 for 0, in each of the products that they sum
-_GPU_ROWS, _GPU_COLUMNS = 1024, 32768  # on a GPU
 
 
 class Cells(NamedTuple):
@@ -110,6 +109,8 @@ def scan_lists(
     if device == "cpu":
         _scan(queries, rows_of(queries.heads), cells.points, cells.starts, *best, *lists, manhattan)
     else:
+        from cdp.knn.scan_torch import scan_torch  # loading torch takes seconds
+
         scan_torch(queries, cells, best, lists, device)
 
 
@@ -215,45 +216,3 @@ def _negative_distances(a, b):  # type: ignore[no-untyped-def]
                 total += abs(a[i, d] - b[j, d])
             tile[i, j] = -total
     return tile
-
-
-def scan_torch(queries: Points, cells: Cells, best: Best, lists: tuple[np.ndarray, np.ndarray], device: str) -> None:
-    """`scan_lists` by torch, on a GPU or the CPU."""
-    import torch
-
-    vectors = torch.from_numpy(cells.points.vectors).to(device)
-    half = torch.from_numpy(cells.points.halves).to(device)
-    sources = torch.from_numpy(queries.vectors).to(device)
-    own_half = torch.from_numpy(queries.halves[:, None]).to(device)
-    scores, found = torch.from_numpy(best.scores).to(device), torch.from_numpy(best.found).to(device)
-    rows, ends = torch.from_numpy(lists[0]).to(device), lists[1]
-    for cell in np.flatnonzero(np.diff(ends, prepend=0)):
-        first = ends[cell - 1] if cell else 0
-        for chosen in rows[first : ends[cell]].split(_GPU_ROWS):
-            for start in range(cells.starts[cell], cells.starts[cell + 1], _GPU_COLUMNS):
-                stop = min(start + _GPU_COLUMNS, int(cells.starts[cell + 1]))
-                tile = sources[chosen] @ vectors[start:stop].T - half[start:stop] - own_half[chosen]
-                known = found[chosen]
-                again = ((known >= start) & (known < stop)).nonzero(as_tuple=True)
-                tile[again[0], known[again] - start] = -torch.inf
-                positions = torch.arange(start, stop, dtype=torch.int32, device=device).expand(len(chosen), -1)
-                candidates = torch.cat([scores[chosen], tile], dim=1)
-                kept = _largest(candidates, scores.shape[1])
-                scores[chosen] = candidates.gather(1, kept)
-                found[chosen] = torch.cat([known, positions], dim=1).gather(1, kept)
-    order = torch.sort(scores, dim=1, descending=True, stable=True).indices
-    best.scores[:] = scores.gather(1, order).cpu().numpy()
-    best.found[:] = found.gather(1, order).cpu().numpy()
-
-
-def _largest(values: Any, width: int) -> Any:
-    """Columns of each row's largest values, ascending; of equal values the first columns."""
-    import torch
-
-    top = torch.topk(values, min(width + 1, values.shape[1]), dim=1)
-    kept = top.indices[:, :width]
-    if top.values.shape[1] > width:
-        tied = top.values[:, width - 1] == top.values[:, width]
-        if tied.any():
-            kept[tied] = torch.sort(values[tied], dim=1, descending=True, stable=True).indices[:, :width]
-    return kept.sort(dim=1).values

@@ -5,13 +5,15 @@ from pathlib import Path
 import numpy as np
 
 import cdp
+from cdp.devices import cuda_available
 from cdp.features import load_features
 from cdp.knn import knn_graph
-from cdp.knn.scan import scan_torch
 from cdp.labels import read_labels
 from cdp.neighbors import Neighbors
 
 DEMO = Path(cdp.__file__).parents[1] / "data" / "unlabeled" / "demo"
+TORCH_ON_CPU = "cpu:0"  # for torch the CPU, for all else a device other than it
+TORCH_DEVICES = [TORCH_ON_CPU, *(["cuda"] if cuda_available() else [])]
 
 
 def random_graph(rng, n, k):
@@ -136,8 +138,3 @@ def true_recall(graph, features, k):
     np.fill_diagonal(cosine, -2)
     last = np.sort(cosine, axis=1)[:, -(k - 1)]
     return np.mean([cosine[i, row[1:]] >= last[i] - 1e-6 for i, row in enumerate(graph.idx)])
-
-
-def on_cpu(queries, cells, best, lists, device):
-    """What a GPU would do."""
-    scan_torch(queries, cells, best, lists, "cpu")

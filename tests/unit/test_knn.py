@@ -4,18 +4,11 @@ from hypothesis import strategies as st
 
 from cdp import devices, knn
 from cdp.knn import exact, knn_graph
-from cdp.knn import scan as scanning
 from cdp.knn.points import Points
 from cdp.knn.proposal import Proposal
 from tests.unit.knn_graphs import assert_row_contract, clustered, cosines, oracle, rows_with_ties, true_recall
 
 SEEDS = st.integers(0, 2**32 - 1)
-
-
-def has_cuda():
-    import torch
-
-    return torch.cuda.is_available()
 
 
 @pytest.mark.parametrize(("backend", "own"), [("cells", {"probes": 1, "cell_size": 8}), ("faiss", {"probes": 1})])
@@ -145,11 +138,10 @@ def test_row_that_a_distance_cannot_use_is_named(metric, value):
         knn_graph(features, k=2, metric=metric)
 
 
-@pytest.mark.skipif(not has_cuda(), reason="needs a GPU")
+@pytest.mark.skipif(not devices.cuda_available(), reason="needs a GPU")
 @pytest.mark.parametrize("backend", ["exact", "cells"])
-def test_gpu_gives_the_same_graph_as_the_cpu(monkeypatch, backend):
-    monkeypatch.setattr(scanning, "_GPU_COLUMNS", 100)
-    features = rows_with_ties(0, 400, 16)
+def test_gpu_gives_the_same_graph_as_the_cpu(backend):
+    features = rows_with_ties(0, 4000, 16)
     on_gpu, on_cpu = (
         knn_graph(features, k=12, backend=backend, device=device, recall=1.0) for device in ("cuda", "cpu")
     )

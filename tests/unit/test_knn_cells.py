@@ -5,10 +5,9 @@ from hypothesis import strategies as st
 
 from cdp import knn
 from cdp.knn import cells, knn_graph
-from cdp.knn import scan as scanning
 from cdp.knn.cells import arrange
 from cdp.knn.vectors import Vectors
-from tests.unit.knn_graphs import assert_row_contract, clustered, on_cpu, oracle, rows_with_ties, true_recall
+from tests.unit.knn_graphs import TORCH_ON_CPU, assert_row_contract, clustered, oracle, rows_with_ties, true_recall
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -47,8 +46,7 @@ def test_cells_on_torch_give_the_same_graph(monkeypatch):
     features = clustered(1500)
     own = {"cells": SMALL}
     here = knn_graph(features, k=7, backend="cells", device="cpu", recall=0.9, settings=own)
-    monkeypatch.setattr(knn, "choose_device", lambda device: "torch")
-    monkeypatch.setattr(scanning, "scan_torch", on_cpu)
+    monkeypatch.setattr(knn, "choose_device", lambda device: TORCH_ON_CPU)
     there = knn_graph(features, k=7, backend="cells", recall=0.9, settings=own)
     assert (here.idx == there.idx).mean() > 0.999
     np.testing.assert_allclose(here.dist, there.dist, atol=1e-3)

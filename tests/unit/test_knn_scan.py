@@ -4,11 +4,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cdp.features import normalize
-from cdp.knn import scan as scanning
 from cdp.knn.best import Best
 from cdp.knn.points import Points
 from cdp.knn.scan import Cells, scan
-from tests.unit.knn_graphs import decaying, on_cpu
+from tests.unit.knn_graphs import TORCH_DEVICES, decaying
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -38,10 +37,10 @@ def test_scan_by_heads_loses_nothing():
     np.testing.assert_array_equal(by_heads.found, whole.found)
 
 
-@pytest.mark.parametrize("device", ["cpu", "torch on the cpu"])
+@pytest.mark.parametrize("device", ["cpu", *TORCH_DEVICES])
 @settings(max_examples=200)
-@given(SEEDS, st.integers(1, 40), st.integers(1, 12), st.integers(1, 12), st.integers(1, 9), st.integers(1, 60))
-def test_scan_compares_with_the_probed_cells_only(device, seed, n, width, n_cells, rows, columns):
+@given(SEEDS, st.integers(1, 40), st.integers(1, 12), st.integers(1, 12), st.integers(1, 9))
+def test_scan_compares_with_the_probed_cells_only(device, seed, n, width, n_cells, rows):
     rng = np.random.default_rng(seed)
     vectors = rng.integers(-3, 4, (n, 3)).astype(np.float32)  # products are exact, so ties are ties
     queries = Points.of(rng.integers(-3, 4, (7, 3)).astype(np.float32))
@@ -50,14 +49,7 @@ def test_scan_compares_with_the_probed_cells_only(device, seed, n, width, n_cell
     probes = np.array([rng.permutation(n_cells) for _ in range(7)], np.int32)[:, : int(rng.integers(1, n_cells + 1))]
     probes[rng.random(probes.shape) < 0.2] = -1
     best = Best.none(7, width)
-    if device == "cpu":
-        scan(queries, cells, best, probes=probes, block=rows)
-    else:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(scanning, "_GPU_ROWS", rows)
-            patch.setattr(scanning, "_GPU_COLUMNS", columns)
-            patch.setattr(scanning, "scan_torch", on_cpu)
-            scan(queries, cells, best, probes=probes, device="torch")
+    scan(queries, cells, best, probes=probes, device=device, block=rows)
     expected = scan_by_hand(queries.vectors, vectors, cell_of, probes, width)
     assert [distances(queries.vectors[q], vectors, found) for q, found in enumerate(best.found)] == [
         distances(queries.vectors[q], vectors, found) for q, found in enumerate(expected)
@@ -65,16 +57,3 @@ def test_scan_compares_with_the_probed_cells_only(device, seed, n, width, n_cell
     for q, found in enumerate(best.found):
         assert set(cell_of[found[found >= 0]]) <= set(probes[q])
         assert len(set(found[found >= 0])) == np.count_nonzero(found >= 0)
-
-
-def test_scan_on_torch_agrees_over_several_tiles(monkeypatch):
-    monkeypatch.setattr(scanning, "_GPU_ROWS", 64)
-    monkeypatch.setattr(scanning, "_GPU_COLUMNS", 100)
-    monkeypatch.setattr(scanning, "scan_torch", on_cpu)
-    points = Points.of(normalize(np.random.default_rng(0).standard_normal((500, 32))))
-    here, there = Best.none(500, 20), Best.none(500, 20)
-    scan(points, Cells.one(points), here)
-    for _ in range(2):  # what is known is not found again
-        scan(points, Cells.one(points), there, device="torch")
-    np.testing.assert_array_equal(here.found, there.found)
-    np.testing.assert_allclose(here.scores, there.scores, atol=1e-6)

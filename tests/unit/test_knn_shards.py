@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 
 from cdp.knn import cells, knn_graph
-from cdp.knn import scan as scanning
 from cdp.knn import shards as shards_module
 from cdp.knn.cells import ROUNDS
 from cdp.knn.shards import join, load, load_found, merge, prepare, save, save_found, search_shard
-from tests.unit.knn_graphs import on_cpu
+from tests.unit.knn_graphs import TORCH_ON_CPU
 
 K = 7
 
@@ -77,8 +76,7 @@ def test_what_no_search_can_give_is_refused(wanted, sentence):
 
 
 def test_a_shard_without_rows_on_torch(monkeypatch):
-    monkeypatch.setattr(shards_module, "choose_device", lambda device: "torch")
-    monkeypatch.setattr(scanning, "scan_torch", on_cpu)
+    monkeypatch.setattr(shards_module, "choose_device", lambda device: TORCH_ON_CPU)
     prepared = prepare(features(40), k=K, backend="cells", settings={"cells": {"cell_size": 14}})
     found = None
     for number in range(2):

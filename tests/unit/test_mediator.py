@@ -4,6 +4,7 @@ import torch
 
 from cdp import mediator as module
 from cdp.candidates import CandidatePairs
+from cdp.devices import cuda_available
 from cdp.files import map_arrays, save_arrays
 from cdp.mediator import RECIPES, Mediator, mediator_inputs
 
@@ -143,6 +144,20 @@ def test_fit_with_one_seed_is_reproducible_bit_for_bit(recipe):
     )
     assert all(np.array_equal(first[name], again[name]) for name in first)
     assert not any(np.array_equal(first[name], other[name]) for name in first)
+
+
+@pytest.mark.skipif(not cuda_available(), reason="needs a GPU")
+@pytest.mark.parametrize("recipe", list(RECIPES))
+def test_gpu_trains_and_scores_as_the_cpu_does(recipe):
+    inputs, same = separable(14, 20_000)
+    on_gpu, again, on_cpu = (
+        Mediator.fit(inputs, same, recipe=recipe, device=device) for device in ("cuda", "cuda", "cpu")
+    )
+    first, second = weights(on_gpu), weights(again)
+    assert all(np.array_equal(first[name], second[name]) for name in first)
+    scores = on_gpu.predict(inputs, device="cuda")
+    np.testing.assert_allclose(scores, on_gpu.predict(inputs, device="cpu"), atol=1e-5)
+    assert np.abs(scores - on_cpu.predict(inputs, device="cpu")).mean() < 0.003
 
 
 def test_fit_leaves_the_global_random_state_alone():
