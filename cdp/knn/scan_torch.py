@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _FACTORS = 2, 64  # times as many members as are kept are compared with a query, at first and then
 _FEW = 256  # members of a cell that are all compared
-_TILE = 2**29  # bounds at a time
+_TILE = 2**30  # bounds at a time
 _ROWS = 128, 8192  # queries at a time, at least and at most
 _COORDINATES = 2**26  # compared at a time
 _BLOCK = 65536  # vectors rounded at a time, members compared with a query at a time
@@ -125,6 +125,8 @@ def _offer_promising(state: _State, frame: _Frame, rows: Tensor, start: int, bou
             _offer(state, rows, start + columns)
             maybe = rest > _least(state, frame, rows)
             rows, bounds = rows[maybe], bounds[maybe]
+            if not len(rows):
+                return
     if count < size:
         rows = rows[state.scores[rows, -1] < 0]  # nothing is nearer than duplicates
     _offer_all(state, rows, start, size)
