@@ -220,14 +220,15 @@ def settings(*path, without=()):
     return {key: part[key] for key in sorted(part) if key not in without}
 
 
-def memory(mb, of_input=0):
-    """Memory of a job in MB, so much and so much an input MB; a job that is tried again gets that much more each time."""
-    return lambda w, input, attempt: attempt * (mb + int(of_input * input.size_mb))
-
-
 def gpus(device):
     """How many GPUs a job asks for. Under `device: auto` it takes what it finds; a profile may ask for it (docs/hpc.md)."""
     return int(device == "cuda")
+
+
+def memory(mb, of_input=0, *, device="cpu"):
+    """Memory of a job in MB, so much and so much an input MB; a job that is tried again gets that much more each time."""
+    mb += 1500 * gpus(device)  # for CUDA's libraries
+    return lambda w, input, attempt: attempt * (mb + int(of_input * input.size_mb))
 
 
 def idle_backends():

@@ -16,9 +16,9 @@ rule knn:
         "results/{dataset}/knn/{model}_k{k}.log",
     benchmark:
         "results/{dataset}/knn/{model}_k{k}.benchmark.jsonl"
-    threads: 16
+    threads: 4 if config["knn"]["device"] == "cuda" else 16  # a GPU leaves little to do
     resources:
-        mem_mb=memory(700, 6),
+        mem_mb=memory(700, 6, device=config["knn"]["device"]),
         gpu=gpus(config["knn"]["device"]),
     params:
         settings=settings("knn", without=["k", "shards", *idle_backends()]),

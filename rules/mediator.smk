@@ -19,7 +19,7 @@ rule train_mediator:
         f"{PAIR_DIR}/mediator_{{inputs}}.benchmark.jsonl"
     threads: 1
     resources:
-        mem_mb=memory(1500, 3),
+        mem_mb=memory(1500, 3, device=config["mediator"]["device"]),
         gpu=gpus(config["mediator"]["device"]),
     params:
         labels=lambda w: fingerprints(w.dataset, labels_of(w.dataset)),
@@ -45,7 +45,7 @@ rule score_pairs:
         f"{PAIR_DIR}/scores_mediator_{{inputs}}.benchmark.jsonl"
     threads: 4
     resources:
-        mem_mb=memory(1500, 1.3),
+        mem_mb=memory(1500, 1.3, device=config["mediator"]["device"]),
         gpu=gpus(config["mediator"]["device"]),
     params:
         settings={"device": config["mediator"]["device"]},

@@ -57,7 +57,7 @@ rule knn_prepare:
         f"{KNN_SHARDS}/prepare.benchmark.jsonl"
     threads: 16
     resources:
-        mem_mb=memory(700, 6),
+        mem_mb=memory(700, 6, device=config["knn"]["device"]),
         gpu=gpus(config["knn"]["device"]),
     params:
         settings=settings("knn", without=["k", "shards", *idle_backends()]),
@@ -82,7 +82,7 @@ rule knn_round:
         f"{KNN_SHARDS}/round{{round}}_{{shard}}of{{shards}}.benchmark.jsonl"
     threads: 16
     resources:
-        mem_mb=memory(700, 2),
+        mem_mb=memory(700, 2, device=config["knn"]["device"]),
         gpu=gpus(config["knn"]["device"]),
     params:
         settings=settings("knn", without=["k", "shards", *idle_backends()]),

@@ -72,7 +72,7 @@ rule cross_fit:
         f"{PAIR_DIR}/scores_crossfit_{{inputs}}.benchmark.jsonl"
     threads: 1
     resources:
-        mem_mb=memory(1500, 6),
+        mem_mb=memory(1500, 6, device=config["mediator"]["device"]),
         gpu=gpus(config["mediator"]["device"]),
     params:
         labels=lambda w: fingerprints(w.dataset, labels_of(w.dataset)),

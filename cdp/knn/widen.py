@@ -175,9 +175,9 @@ def widen(
 
     def task(start: int, stop: int) -> None:
         some = slice(start, stop)
-        reaches = now.worst[some], np.float32(within), before.worst[some], np.float32(before.within)
         points_here = queries.take(some)
-        lists = _promising(points_here, rows_of(points_here.heads), outline, reaches)
+        reaches = ((reach.worst[some], np.float32(reach.within)) for reach in (now, before))
+        lists = _promising(points_here, rows_of(points_here.heads), outline, *reaches)
         scan_lists(points_here, parts, best.take(some), lists, device=device)
 
     size = block_size(len(points.vectors)) if device == "cpu" else max(1, len(now.worst))
@@ -208,26 +208,32 @@ def _sums(rows, starts):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(nogil=True, cache=True)
-def _promising(queries, rows, outline, reaches):  # type: ignore[no-untyped-def]
-    """Rows that look into each part, and where those of each part end."""
+def _promising(queries, rows, outline, now, before):  # type: ignore[no-untyped-def]
+    """Rows that look into each part, and where those of each part end; `now` and `before` as in a `Reach`."""
     parts, groups, group_starts, halves = outline.parts, outline.groups, outline.group_starts, queries.halves
     lengths = np.empty(len(rows), np.float32)  # from the middle
     for row in range(len(rows)):
         nearer = product(queries.heads, row, outline.middle, 0) - product(outline.middle, 0, outline.middle, 0) / 2
         lengths[row] = np.sqrt(max(np.float32(0), 2 * (halves[row] - nearer)))
-    of_rows = rows, halves, lengths
-    worst, within, worst_before, within_before = reaches
-    wider = worst, _WIDER * within, worst_before, _WIDER * within_before
-    everyone, nobody = np.arange(len(rows)), np.zeros(len(rows), np.bool_)
-    members, known, group_ends = _close(of_rows, everyone, nobody, groups, 0, len(groups.halves), wider)
+    of_rows, everyone, n_groups = (rows, halves, lengths), np.arange(len(rows)), len(groups.halves)
+    close = _close(of_rows, everyone, groups, 0, n_groups, now[0], _WIDER * now[1])
+    close_before = _close(of_rows, everyone, groups, 0, n_groups, before[0], _WIDER * before[1])
+    members, group_ends = _by_column(close, everyone, n_groups)
     listed, ends = np.empty(16 * len(rows), np.int32), np.zeros(len(parts.halves), np.int64)
     filled = begin = 0
-    for group in range(len(group_ends)):
+    for group in range(n_groups):
         end, start, stop = group_ends[group], group_starts[group], group_starts[group + 1]
         ends[start:stop] = filled
         if begin < end and start < stop:
-            some, known_of_some = members[begin:end], known[begin:end]
-            found, _, found_ends = _close(of_rows, some, known_of_some, parts, start, stop, reaches)
+            some = members[begin:end]
+            close = _close(of_rows, some, parts, start, stop, now[0], now[1])
+            bit = np.uint32(1) << np.uint32(group % WIDTH)
+            known = np.array([n for n in range(len(some)) if close_before[some[n], group // WIDTH] & bit], np.int64)
+            if len(known):
+                looked_at = _close(of_rows, some[known], parts, start, stop, before[0], before[1])
+                for n in range(len(known)):
+                    close[known[n]] &= ~looked_at[n]
+            found, found_ends = _by_column(close, some, stop - start)
             ends[start:stop] += found_ends
             if filled + len(found) > len(listed):
                 listed = np.concatenate((listed, np.empty(filled + len(found), np.int32)))
@@ -238,47 +244,44 @@ def _promising(queries, rows, outline, reaches):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(nogil=True, cache=True)
-def _close(of_rows, chosen, known, means, start, stop, reaches):  # type: ignore[no-untyped-def]
-    """Rows by mean whose worst neighbour is within so many units of it, whether it was before, where each mean's end.
-
-    Of the chosen rows, but not those that are known, where it was before.
-    """
-    (rows, halves, lengths), (worst, within, worst_before, within_before) = of_rows, reaches
-    spreads, mean_lengths = means.spreads[start:stop], means.lengths[start:stop]
+def _close(of_rows, chosen, means, start, stop, worst, within):  # type: ignore[no-untyped-def]
+    """Whether the worst neighbour of each of the chosen rows is within so many units of each mean: a bit a mean."""
+    rows, halves, lengths = of_rows
+    spreads, mean_lengths = within * means.spreads[start:stop], means.lengths[start:stop]
     columns = columns_of(rows, means.heads, means.halves, start, stop)
-    n_words = -(-(stop - start) // WIDTH)
-    now, before = np.empty((len(chosen), n_words), np.uint32), np.empty((len(chosen), n_words), np.uint32)
-    highest, highest_before = np.full((2, 1, n_words * WIDTH), -np.inf, np.float32)
-    counts = np.zeros(n_words * WIDTH, np.int64)
+    close = np.empty((len(chosen), -(-(stop - start) // WIDTH)), np.uint32)
+    highest = np.full((1, close.shape[1] * WIDTH), -np.inf, np.float32)
     for begin in range(0, len(chosen), _ROWS):
         some = chosen[begin : begin + _ROWS]
         scores = multiply(rows, some, columns)
         for r in range(len(some)):
-            row, n = some[r], begin + r
+            row = some[r]
             for c in range(len(spreads)):
-                unit = spreads[c] * (lengths[row] + mean_lengths[c])
-                highest[0, c] = scores[r, c] + within * unit
-                highest_before[0, c] = scores[r, c] + within_before * unit
-            for w in range(n_words):
-                now[n, w] = above(highest, 0, w * WIDTH, worst[row] + halves[row])
-                if now[n, w]:
-                    before[n, w] = above(highest_before, 0, w * WIDTH, worst_before[row] + halves[row])
-                    if known[n]:
-                        now[n, w] &= ~before[n, w]
-                    bits = now[n, w]
-                    while bits:
-                        counts[w * WIDTH + lowest_bit(bits)] += 1
-                        bits &= bits - np.uint32(1)
+                highest[0, c] = scores[r, c] + spreads[c] * (lengths[row] + mean_lengths[c])
+            for w in range(close.shape[1]):
+                close[begin + r, w] = above(highest, 0, w * WIDTH, worst[row] + halves[row])
+    return close
+
+
+@numba.njit(nogil=True, cache=True)
+def _by_column(bits, rows, n_columns):  # type: ignore[no-untyped-def]
+    """The rows whose bit is set in each column, and where those of each column end."""
+    counts = np.zeros(bits.shape[1] * WIDTH, np.int64)
+    for n in range(len(rows)):
+        for w in range(bits.shape[1]):
+            left = bits[n, w]
+            while left:
+                counts[w * WIDTH + lowest_bit(left)] += 1
+                left &= left - np.uint32(1)
     ends = np.cumsum(counts)
     free = ends - counts
-    listed, listed_before = np.empty(ends[-1], np.int32), np.empty(ends[-1], np.bool_)
-    for n in range(len(chosen)):
-        for w in range(n_words):
-            bits = now[n, w]
-            while bits:
-                bit = lowest_bit(bits)
-                place = free[w * WIDTH + bit]
-                listed[place], listed_before[place] = chosen[n], (before[n, w] >> np.uint32(bit)) & np.uint32(1)
-                free[w * WIDTH + bit] += 1
-                bits &= bits - np.uint32(1)
-    return listed, listed_before, ends[: stop - start]
+    listed = np.empty(ends[-1], np.int32)
+    for n in range(len(rows)):
+        for w in range(bits.shape[1]):
+            left = bits[n, w]
+            while left:
+                column = w * WIDTH + lowest_bit(left)
+                listed[free[column]] = rows[n]
+                free[column] += 1
+                left &= left - np.uint32(1)
+    return listed, ends[:n_columns]
