@@ -1,10 +1,10 @@
 """Exact search on a GPU: seconds, memory, and its neighbours against those that the CPU finds.
 
-    python benchmarks/gpu.py [--samples 200000 1400000] [--dim 256]
+    python benchmarks/gpu.py [--samples 200000 ...] [--dim 256]
 
 Features are those of a synthetic model. Every search runs in a process of its own, timed from the mapped feature file
-to the finished graph; compiled code is loaded and the GPU started before. `equal` is the share of rows, of 2,000
-samples, that are the CPU's to the last neighbour.
+to the finished graph; compiled code is loaded and the GPU started before. `equal` is the share of 2,000 rows that equal
+the CPU's.
 """
 
 import tempfile

@@ -16,7 +16,7 @@ rule knn:
         "results/{dataset}/knn/{model}_k{k}.log",
     benchmark:
         "results/{dataset}/knn/{model}_k{k}.benchmark.jsonl"
-    threads: 4 if config["knn"]["device"] == "cuda" else 16  # a GPU leaves little to do
+    threads: 16
     resources:
         mem_mb=memory(700, 6, device=config["knn"]["device"]),
         gpu=gpus(config["knn"]["device"]),

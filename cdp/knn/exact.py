@@ -35,7 +35,7 @@ def search(vectors: Vectors, *, k: int, device: str, seed: int, sample: RecallSa
     Returns
     -------
     Proposal
-        The k + 2 nearest (all, where there are fewer); lower indices win ties, but on a GPU not of many duplicates.
+        The k + 2 nearest (all, where there are fewer); lower indices win ties.
     float
         Recall: 1.
     """

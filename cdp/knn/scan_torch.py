@@ -3,13 +3,16 @@
 Vectors are moved to their middle, scaled to lengths of at most 1 and rounded. With r(x) the rounded vector and e(x) its
 error, x = r(x) + e(x), the Cauchy-Schwarz inequality gives
 
-    x·y - |y|²/2 <= r(x)·r(y) - |y|²/2 + |e(x)| |r(y)| + |x| |e(y)|,
+    x·y - |y|²/2 <= r(x)·r(y) - |y|²/2 + |e(x)| |y| + |r(x)| |e(y)|,
 
 all of which is one product of rows with four columns more. The members with the largest bounds are compared with a
-query; if another's bound leaves room for a nearer one, more are, and at last all.
+query. Where the bound of another leaves room for a nearer one, bounds from products in float32 are looked at, and where
+these leave room, all members are compared for which they do.
 """
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -17,18 +20,16 @@ from torch import Tensor
 
 from cdp.knn.best import Best
 from cdp.knn.points import Points
+from cdp.knn.scan import Cells
 
-if TYPE_CHECKING:
-    from cdp.knn.scan import Cells
-
-_FACTORS = 2, 64  # times as many members as are kept are compared with a query, at first and then
+_FACTOR = 2  # times as many members as are kept are compared with a query at first
 _FEW = 256  # members of a cell that are all compared
-_TILE = 2**30  # bounds at a time
+_TILE = 2**30  # bytes of bounds at a time
 _ROWS = 128, 8192  # queries at a time, at least and at most
 _COORDINATES = 2**26  # compared at a time
 _BLOCK = 65536  # vectors rounded at a time, members compared with a query at a time
-_ROUNDOFF = 2.0**-11  # of float16
-_SMALLEST = 2.0**-24  # positive float16
+_ROUNDOFF = {torch.float16: 2.0**-11, torch.float32: 2.0**-24}
+_SMALLEST = {torch.float16: 2.0**-24, torch.float32: 2.0**-126}  # what small numbers may be rounded by, or more
 _SUM_ROUNDOFF = 2.0**-23  # of an addition in a product, from which matrix units may cut digits
 _TOLERANCE = 1e-5  # relative; far more than float32 may cost a distance
 
@@ -58,27 +59,31 @@ class _Frame(NamedTuple):
     def moved(self, vectors: Tensor) -> Tensor:
         return (vectors - self.middle) * self.scale
 
-    def rounded(self, vectors: Tensor, *, query: bool) -> Tensor:
-        """Rows of queries or of members, whose products are the bounds; float16 (n, dim + 4, filled to 8)."""
+    def rounded(self, vectors: Tensor, dtype: torch.dtype, *, query: bool) -> Tensor:
+        """Rows of queries or of members, whose products are the bounds; (n, dim + 4, filled to 8)."""
         n, dim = vectors.shape
-        rows = torch.zeros((n, -(-(dim + 4) // 8) * 8), dtype=torch.float16, device=vectors.device)
-        of_sums = 1.5 * (dim + 4) * _SUM_ROUNDOFF
+        rows = torch.zeros((n, -(-(dim + 4) // 8) * 8), dtype=dtype, device=vectors.device)
+        of_sums = 1.5 * (dim + 4) * _SUM_ROUNDOFF  # and of what float32 costs here
         for part, into in zip(vectors.split(_BLOCK), rows.split(_BLOCK), strict=True):
             exact = self.moved(part)
             into[:, :dim] = exact
-            length, error = exact.norm(dim=1), (exact - into[:, :dim]).norm(dim=1)
+            whole = into[:, :dim].float()
+            error = (exact - whole).norm(dim=1)
             if query:
+                length = whole.norm(dim=1)
                 one = torch.ones_like(length)
-                columns = one, one, _raised(error + of_sums * length), _raised(length)
+                columns = one, one, _raised(error + of_sums * length, dtype), _raised(length, dtype)
             else:
+                length = exact.norm(dim=1)
                 half = (of_sums - 1) / 2 * length.square()
-                columns = half, _raised(half - half.half()), _raised(length), _raised(error)
+                rest = _raised(half - half.to(dtype), dtype)
+                columns = half, rest, _raised(length, dtype), _raised(error, dtype)
             into[:, dim : dim + 4] = torch.stack(columns, dim=1)
         return rows
 
 
-def scan_torch(queries: Points, cells: "Cells", best: Best, lists: tuple[np.ndarray, np.ndarray], device: str) -> None:
-    """`cdp.knn.scan.scan_lists` by torch, on a GPU or the CPU; of equals, the first are found, but of too many any.
+def scan_torch(queries: Points, cells: Cells, best: Best, lists: tuple[np.ndarray, np.ndarray], device: str) -> None:
+    """`cdp.knn.scan.scan_lists` by torch, on a GPU or the CPU.
 
     Raises
     ------
@@ -88,70 +93,81 @@ def scan_torch(queries: Points, cells: "Cells", best: Best, lists: tuple[np.ndar
     if not len(lists[0]):
         return
     try:
-        _scan(queries, cells, best, lists, device)
+        with _exact_sums():
+            _scan(queries, cells, best, lists, device)
     except torch.OutOfMemoryError as error:
         n, dim = cells.points.vectors.shape
-        raise MemoryError(f"the GPU's memory does not hold {n} vectors of {dim} dimensions; set device: cpu") from error
+        raise MemoryError(
+            f"the GPU's free memory does not hold {n} vectors of {dim} dimensions; set device: cpu"
+        ) from error
 
 
-def _scan(queries: Points, cells: "Cells", best: Best, lists: tuple[np.ndarray, np.ndarray], device: str) -> None:
-    members, sources, scores, found, listed = (
-        torch.from_numpy(array).to(device) for array in (cells.points.vectors, queries.vectors, *best, lists[0])
-    )
-    state, sizes, first = _State(members, sources, scores, found), np.diff(cells.starts), 0
-    if sizes.max() > _FEW:
-        frame = _Frame.of(members, sources)
-        bounding = frame.rounded(members, query=False)
-    for cell in np.flatnonzero(np.diff(lists[1], prepend=0)):
-        start, size, end = int(cells.starts[cell]), int(sizes[cell]), int(lists[1][cell])
-        for rows in listed[first:end].split(min(max(_TILE // max(size, 1), _ROWS[0]), _ROWS[1])):
-            if size <= _FEW:
-                _offer_all(state, rows, start, size)
-            else:
-                bounds = frame.rounded(sources[rows], query=True) @ bounding[start : start + size].T
-                _offer_promising(state, frame, rows, start, bounds)
-        first = end
+@contextmanager
+def _exact_sums() -> Iterator[None]:
+    """Hold torch to products whose sums are in float32, and of float32 factors as they are."""
+    settings, precision = torch.backends.cuda.matmul, torch.get_float32_matmul_precision()
+    reduced = settings.allow_fp16_reduced_precision_reduction
+    settings.allow_fp16_reduced_precision_reduction = False
+    torch.set_float32_matmul_precision("highest")
+    try:
+        yield
+    finally:
+        settings.allow_fp16_reduced_precision_reduction = reduced
+        torch.set_float32_matmul_precision(precision)
+
+
+def _scan(queries: Points, cells: Cells, best: Best, lists: tuple[np.ndarray, np.ndarray], device: str) -> None:
+    ours, theirs = queries.vectors, cells.points.vectors
+    members, scores, found, listed = (torch.from_numpy(array).to(device) for array in (theirs, *best, lists[0]))
+    same = ours.ctypes.data == theirs.ctypes.data and ours.shape == theirs.shape
+    sources = members if same else torch.from_numpy(ours).to(device)
+    state, sizes, ends = _State(members, sources, scores, found), np.diff(cells.starts), np.append(0, lists[1])
+    frame = _Frame.of(members, sources)
+    rounded = frame.rounded(members, torch.float16, query=False) if sizes.max() > _FEW else members[:0]
+    for cell in np.flatnonzero((np.diff(ends) > 0) & (sizes > 0)):
+        start, size = int(cells.starts[cell]), int(sizes[cell])
+        rows = listed[ends[cell] : ends[cell + 1]]
+        if size <= _FEW:
+            positions = torch.arange(start, start + size, device=device)
+            for some in rows.split(_ROWS[1]):
+                _offer(state, some, positions.expand(len(some), -1))
+        else:
+            rows = _offer_likely(state, frame, rows, start, rounded[start : start + size])
+            if len(rows):  # seldom
+                own = frame.rounded(members[start : start + size], torch.float32, query=False)
+                rows = _offer_likely(state, frame, rows, start, own)
+                _offer_possible(state, frame, rows, start, own)
     best.scores[:] = scores.cpu().numpy()
     best.found[:] = found.cpu().numpy()
 
 
-def _offer_promising(state: _State, frame: _Frame, rows: Tensor, start: int, bounds: Tensor) -> None:
-    """Offer to rows those of the members from `start` on that bounds do not rule out."""
-    size = bounds.shape[1]
-    for factor in _FACTORS:
-        count = factor * state.scores.shape[1]
-        if count < size:
-            columns, rest = _largest(bounds, count)
-            _offer(state, rows, start + columns)
-            maybe = rest > _least(state, frame, rows)
-            rows, bounds = rows[maybe], bounds[maybe]
-            if not len(rows):
-                return
-    if count < size:
-        rows = rows[state.scores[rows, -1] < 0]  # nothing is nearer than duplicates
-    _offer_all(state, rows, start, size)
+def _offer_likely(state: _State, frame: _Frame, rows: Tensor, start: int, members: Tensor) -> Tensor:
+    """Offer to rows the members, from `start` on, with the largest bounds; gives the rows for which others may do."""
+    count = min(_FACTOR * state.scores.shape[1], len(members))
+    unsure = [rows[:0]]
+    for some, bounds in _bounds(state, frame, rows, members):
+        columns, rest = _largest(bounds, count)
+        _offer(state, some, start + columns)
+        if count < len(members):
+            unsure.append(some[rest > _least(state, frame, some)])
+    return torch.cat(unsure)
 
 
-def _offer_all(state: _State, rows: Tensor, start: int, size: int) -> None:
-    for first in range(start, start + size, _BLOCK):
-        positions = torch.arange(first, min(first + _BLOCK, start + size), device=rows.device)
-        _offer(state, rows, positions.expand(len(rows), -1))
+def _offer_possible(state: _State, frame: _Frame, rows: Tensor, start: int, members: Tensor) -> None:
+    """Offer to rows all members, from `start` on, that bounds do not rule out."""
+    for some, bounds in _bounds(state, frame, rows, members):
+        least = _least(state, frame, some)
+        least -= 4 * _rounding(least, bounds.dtype)
+        count = int((bounds > least.float()[:, None]).sum(dim=1).max())
+        for columns in _largest(bounds, max(1, count))[0].split(_BLOCK, dim=1):
+            _offer(state, some, start + columns)
 
 
-def _offer(state: _State, rows: Tensor, positions: Tensor) -> None:
-    """Keep the best of what rows have and of the members at these positions; of equals, the first."""
-    width = state.scores.shape[1]
-    step = max(1, _COORDINATES // (positions.shape[1] * state.members.shape[1]))
-    for some, offered in zip(rows.split(step), positions.split(step), strict=True):
-        known = state.found[some]
-        scores = (state.members[offered] - state.sources[some][:, None]).square_().sum(dim=2).div_(-2)
-        scores.masked_fill_((offered[:, :, None] == known[:, None]).any(dim=2), -torch.inf)
-        scores = torch.cat((state.scores[some], scores), dim=1)
-        found = torch.cat((known, offered), dim=1)
-        order = found.argsort(dim=1, stable=True)
-        kept = order.gather(1, scores.gather(1, order).argsort(dim=1, descending=True, stable=True)[:, :width])
-        state.scores[some] = scores.gather(1, kept)
-        state.found[some] = found.gather(1, kept).int()
+def _bounds(state: _State, frame: _Frame, rows: Tensor, members: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """Some of the rows at a time, and bounds of x·y - |y|²/2 for all members, which are rounded."""
+    step = _TILE // (len(members) * members.element_size())
+    for some in rows.split(min(max(step, _ROWS[0]), _ROWS[1])) if len(rows) else ():
+        yield some, frame.rounded(state.sources[some], members.dtype, query=True) @ members.T
 
 
 def _largest(bounds: Tensor, count: int) -> tuple[Tensor, Tensor]:
@@ -165,14 +181,12 @@ def _largest(bounds: Tensor, count: int) -> tuple[Tensor, Tensor]:
     groups = bounds[:, : size * length].unflatten(1, (size, length))
     chosen = groups.amax(dim=1).topk(count, dim=1).indices[:, None].expand(-1, size, -1)
     place = torch.arange(columns, device=bounds.device)
-    candidates = place[: size * length : length, None] + chosen
     left = place[size * length :].expand(len(bounds), -1)
+    candidates = torch.cat(((place[: size * length : length, None] + chosen).flatten(1), left), dim=1)
     values = torch.cat((groups.gather(2, chosen).flatten(1), bounds[:, size * length :]), dim=1)
     top = values.topk(count, dim=1)
-    last = top.values[:, -1].float()
-    return torch.cat((candidates.flatten(1), left), dim=1).gather(
-        1, top.indices
-    ), last + last.abs() * _ROUNDOFF + _SMALLEST
+    rest = top.values[:, -1].float()
+    return candidates.gather(1, top.indices), rest + _rounding(rest, bounds.dtype)
 
 
 def _least(state: _State, frame: _Frame, rows: Tensor) -> Tensor:
@@ -181,6 +195,27 @@ def _least(state: _State, frame: _Frame, rows: Tensor) -> Tensor:
     return (1 + _TOLERANCE) * frame.scale**2 * state.scores[rows, -1].double() + half
 
 
-def _raised(values: Tensor) -> Tensor:
-    """The values in float16, rounded up."""
-    return (values + 2 * _ROUNDOFF * values.abs() + _SMALLEST).half()
+def _offer(state: _State, rows: Tensor, positions: Tensor) -> None:
+    """Keep the best of what rows have and of the members at these positions; of equals, the first."""
+    width = state.scores.shape[1]
+    step = max(1, _COORDINATES // (positions.shape[1] * (state.members.shape[1] + width)))
+    for some, offered in zip(rows.split(step), positions.split(step), strict=True):
+        known = state.found[some]
+        scores = (state.members[offered] - state.sources[some][:, None]).square_().sum(dim=2).div_(-2)
+        scores.masked_fill_((offered[:, :, None] == known[:, None]).any(dim=2), -torch.inf)
+        scores = torch.cat((state.scores[some], scores), dim=1)
+        found = torch.cat((known, offered), dim=1)
+        order = found.argsort(dim=1, stable=True)
+        kept = order.gather(1, scores.gather(1, order).argsort(dim=1, descending=True, stable=True)[:, :width])
+        state.scores[some] = scores.gather(1, kept)
+        state.found[some] = found.gather(1, kept).int()
+
+
+def _raised(values: Tensor, dtype: torch.dtype) -> Tensor:
+    """The values in that type, rounded up."""
+    return (values + 2 * _rounding(values, dtype)).to(dtype)
+
+
+def _rounding(values: Tensor, dtype: torch.dtype) -> Tensor:
+    """By how much values may change when they are rounded to that type."""
+    return _ROUNDOFF[dtype] * values.abs() + _SMALLEST[dtype]

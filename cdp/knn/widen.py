@@ -216,9 +216,11 @@ def _promising(queries, rows, outline, now, before):  # type: ignore[no-untyped-
         nearer = product(queries.heads, row, outline.middle, 0) - product(outline.middle, 0, outline.middle, 0) / 2
         lengths[row] = np.sqrt(max(np.float32(0), 2 * (halves[row] - nearer)))
     of_rows, everyone, n_groups = (rows, halves, lengths), np.arange(len(rows)), len(groups.halves)
-    close = _close(of_rows, everyone, groups, 0, n_groups, now[0], _WIDER * now[1])
-    close_before = _close(of_rows, everyone, groups, 0, n_groups, before[0], _WIDER * before[1])
-    members, group_ends = _by_column(close, everyone, n_groups)
+    close_groups = _close(of_rows, everyone, groups, 0, n_groups, now[0], _WIDER * now[1])
+    groups_before = np.zeros_like(close_groups)
+    if before[1] > 0:
+        groups_before = _close(of_rows, everyone, groups, 0, n_groups, before[0], _WIDER * before[1])
+    members, group_ends = _by_column(close_groups, everyone, n_groups)
     listed, ends = np.empty(16 * len(rows), np.int32), np.zeros(len(parts.halves), np.int64)
     filled = begin = 0
     for group in range(n_groups):
@@ -228,7 +230,7 @@ def _promising(queries, rows, outline, now, before):  # type: ignore[no-untyped-
             some = members[begin:end]
             close = _close(of_rows, some, parts, start, stop, now[0], now[1])
             bit = np.uint32(1) << np.uint32(group % WIDTH)
-            known = np.array([n for n in range(len(some)) if close_before[some[n], group // WIDTH] & bit], np.int64)
+            known = np.array([n for n in range(len(some)) if groups_before[some[n], group // WIDTH] & bit], np.int64)
             if len(known):
                 looked_at = _close(of_rows, some[known], parts, start, stop, before[0], before[1])
                 for n in range(len(known)):

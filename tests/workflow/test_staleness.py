@@ -222,6 +222,7 @@ MODULES = {
     "knn/recall.py": FROM_SEARCH,
     "knn/refine.py": FROM_SEARCH,
     "knn/scan.py": FROM_SCAN,
+    "knn/scan_torch.py": FROM_SCAN,
     "knn/shards.py": NOTHING,
     "knn/vectors.py": FROM_SEARCH,
     "knn/widen.py": FROM_SEARCH,
