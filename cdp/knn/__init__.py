@@ -47,7 +47,7 @@ def knn_graph(
     backend : {"auto", "exact", "cells", "faiss", "nmslib"}
         "exact": blocked matrix products. "cells": a coarse quantiser searched cell by cell, then
         neighbours of neighbours. "faiss": its inverted lists. "nmslib": HNSW, reproducible only with one thread.
-        "auto": exact up to 10,000 samples (15,000 on a CPU with AMX), on a GPU, for a recall of 1, or for "l1"; cells
+        "auto": exact up to 10,000 samples (30,000 on a CPU with AMX), on a GPU, for a recall of 1, or for "l1"; cells
         otherwise.
         For "l1" there are exact and nmslib.
     device : {"auto", "cpu", "cuda"}

@@ -10,7 +10,7 @@ from cdp.knn.scan import nearest
 from cdp.knn.vectors import Vectors
 
 SPARE = 2  # neighbours beyond k, so that near-ties are settled by exact distances
-_FEW = 15_000 if TILES else 10_000  # samples
+_FEW = 30_000 if TILES else 10_000  # samples
 _BLOCK = 1024  # queries a thread takes at a time
 
 
