@@ -1,5 +1,6 @@
 """Snakemake in copies of the repository."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -95,10 +96,16 @@ def copy_repository(folder, *, data=()):
     for part in (*CODE, *data):
         source = ROOT / part
         if source.is_dir():
-            shutil.copytree(source, folder / part)
+            shutil.copytree(source, folder / part, copy_function=_copy_if_there)
         else:
             shutil.copy2(source, folder / part)
     return folder
+
+
+def _copy_if_there(source, target):
+    """Compiled code is replaced by other workers meanwhile."""
+    with contextlib.suppress(FileNotFoundError):
+        shutil.copy2(source, target)
 
 
 def edit_yaml(path, change):
