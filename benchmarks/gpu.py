@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from knn import K, save_synthetic
 from report import measured, parser, report
 
 from cdp.knn import knn_graph
@@ -19,10 +20,7 @@ from cdp.knn.exact import SPARE
 from cdp.knn.points import Points
 from cdp.knn.scan import nearest
 from cdp.knn.vectors import Vectors
-from cdp.synthetic import synthetic_features, synthetic_labels
 from cdp.threads import limit_threads, one_blas_thread
-
-K = 15
 
 
 def search(path: str, out: str) -> Iterator[None]:
@@ -62,12 +60,9 @@ def main() -> None:
     options = arguments.parse_args()
     rows = []
     for samples in options.samples:
-        identities = max(1, samples // 78)
-        labels = synthetic_labels(samples=samples, identities=identities, outliers=0.005)
-        blocks = synthetic_features(labels, identities=identities, model="base", dim=options.dim)
         with tempfile.TemporaryDirectory() as folder:
             path, out = Path(folder) / "features.npy", Path(folder) / "found.npy"
-            np.save(path, np.concatenate(list(blocks)))
+            save_synthetic(path, samples, options.dim)
             row = measured(f"exact, {samples} samples", search, str(path), str(out))
             sample = np.random.default_rng(7).choice(samples, min(samples, 2000), replace=False)
             equal = np.all(np.load(out, allow_pickle=False)[sample] == on_cpu(path, sample), axis=1)

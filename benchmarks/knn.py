@@ -41,6 +41,13 @@ FAISS = {
 }
 
 
+def save_synthetic(path: Path, samples: int, dim: int) -> None:
+    """Make the features of a synthetic model."""
+    identities = max(1, samples // 78)
+    labels = synthetic_labels(samples=samples, identities=identities, outliers=0.005)
+    np.save(path, np.concatenate(list(synthetic_features(labels, identities=identities, model="base", dim=dim))))
+
+
 def search(path: str, out: str, arguments: dict) -> Iterator[None]:
     """Ready to run `knn_graph` and save the neighbours."""
     small = np.random.default_rng(0).standard_normal((3000, 16)).astype(np.float32)
@@ -93,10 +100,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         files = list(options.features)
         for samples in options.samples if not files else []:
-            labels = synthetic_labels(samples=samples, identities=max(1, samples // 78), outliers=0.005)
-            features = synthetic_features(labels, identities=max(1, samples // 78), model="base", dim=options.dim)
             files.append(Path(folder) / f"synthetic {samples}.npy")
-            np.save(files[-1], np.concatenate(list(features)))
+            save_synthetic(files[-1], samples, options.dim)
         for path in files:
             vectors = Vectors(np.load(path, mmap_mode="r", allow_pickle=False), "cosine").arranged()
             sample = np.random.default_rng(7).choice(len(vectors), 2000, replace=False)

@@ -3,16 +3,21 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 import cdp
 from cdp.devices import cuda_available
 from cdp.features import load_features
 from cdp.knn import knn_graph
+from cdp.knn.products import TILES
 from cdp.labels import read_labels
 from cdp.neighbors import Neighbors
 
 DEMO = Path(cdp.__file__).parents[1] / "data" / "unlabeled" / "demo"
 TORCH_ON_CPU = "cpu:0"  # for torch the CPU, for all else a device other than it
+needs_gpu = pytest.mark.skipif(not cuda_available(), reason="needs a GPU")
+needs_tiles = pytest.mark.skipif(not TILES, reason="needs a CPU with AMX")
+with_tiles = pytest.param(True, marks=needs_tiles)
 TORCH_DEVICES = [TORCH_ON_CPU, *(["cuda"] if cuda_available() else [])]
 
 

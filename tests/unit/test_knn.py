@@ -11,13 +11,13 @@ from tests.unit.knn_graphs import (
     assert_row_contract,
     clustered,
     cosines,
+    needs_gpu,
     oracle,
     rows_with_ties,
     true_recall,
 )
 
 SEEDS = st.integers(0, 2**32 - 1)
-needs_gpu = pytest.mark.skipif(not devices.cuda_available(), reason="needs a GPU")
 
 
 @pytest.mark.parametrize(("backend", "own"), [("cells", {"probes": 1, "cell_size": 8}), ("faiss", {"probes": 1})])

@@ -8,10 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cdp.knn import knn_graph, products, scan, widen
-from cdp.knn.products import TILES, WIDTH, above, columns_of, lowest_bit, multiply, packed, product, rows_of, unpacked
-from tests.unit.knn_graphs import decaying
-
-with_tiles = pytest.param(True, marks=pytest.mark.skipif(not TILES, reason="needs a CPU with AMX"))
+from cdp.knn.products import WIDTH, above, columns_of, lowest_bit, multiply, packed, product, rows_of, unpacked
+from tests.unit.knn_graphs import decaying, needs_tiles, with_tiles
 
 
 @numba.njit
@@ -61,7 +59,7 @@ def test_numbers_above_the_least(seed, least):
         assert places_above(some, row, column, np.float32(least)) == expected.tolist()
 
 
-@pytest.mark.skipif(not TILES, reason="needs a CPU with AMX")
+@needs_tiles
 @pytest.mark.parametrize(("backend", "agreement"), [("exact", 1), ("cells", 0.999)])
 def test_neighbors_do_not_depend_on_how_heads_are_multiplied(monkeypatch, backend, agreement):
     features = decaying(0, 12_000, 200)

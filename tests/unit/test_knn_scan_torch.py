@@ -8,7 +8,7 @@ from cdp.knn import scan_torch as scanning
 from cdp.knn.best import Best
 from cdp.knn.points import Points
 from cdp.knn.scan import Cells, scan
-from tests.unit.knn_graphs import TORCH_DEVICES, TORCH_ON_CPU
+from tests.unit.knn_graphs import TORCH_DEVICES, TORCH_ON_CPU, needs_gpu
 
 SEEDS = st.integers(0, 2**32 - 1)
 RNG = np.random.default_rng(0)
@@ -124,7 +124,7 @@ def test_sums_are_held_to_float32_and_settings_restored(monkeypatch):
     assert settings.allow_fp16_reduced_precision_reduction == before
 
 
-@pytest.mark.skipif("cuda" not in TORCH_DEVICES, reason="needs a GPU")
+@needs_gpu
 def test_bounds_of_many_on_a_gpu():
     """Shapes for which its library takes other ways than for small ones."""
     generator = torch.Generator("cuda").manual_seed(0)

@@ -9,13 +9,13 @@ import cdp.knn.widen as widen_module
 from cdp.knn.best import Best
 from cdp.knn.cells import arrange
 from cdp.knn.points import Points
-from cdp.knn.products import TILES, packed, rows_of, unpacked
+from cdp.knn.products import packed, rows_of, unpacked
 from cdp.knn.scan import Cells, scan
 from cdp.knn.vectors import Vectors
 from cdp.knn.widen import Outline, Reach, widen
+from tests.unit.knn_graphs import with_tiles
 
 SEEDS = st.integers(0, 2**32 - 1)
-with_tiles = pytest.param(True, marks=pytest.mark.skipif(not TILES, reason="needs a CPU with AMX"))
 
 
 def rounded(vectors):
