@@ -11,6 +11,7 @@ found for all: so rows may be spread over machines (see `cdp.knn.shards`).
 """
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -30,9 +31,11 @@ from cdp.knn.widen import Outline, Reach, widen
 
 _COARSE = 63  # principal axes that the quantiser looks at
 _WITHIN = (0.22, 0.24, 0.26, 0.28, 0.31, 0.35, 0.42, 0.52, 0.7)  # of `widen`, by round, at most
+_TINY = 1e-9
 _FIRST = 0.09  # units that bring little
 _RATE = 35  # what is not found falls by about so many e-folds with each unit more
-_SPARE_STEP = 0.01  # against rounds that change little
+_SPARE_STEP = 0.015  # against rounds that change little, and cost nearly as much as others
+_FEW, _MANY = 1.5, 10  # times as many neighbours missing as may be
 ROUNDS = len(_WITHIN) + 1  # the last one compares with all
 
 
@@ -71,6 +74,8 @@ class Found(NamedTuple):
     worst : ndarray of shape (n_rows,), float32
     within : float
         Together a `cdp.knn.widen.Reach`.
+    widenings : int
+        In how many rounds rows looked into more parts of cells.
     recall : float
         If it was enough for the search to end; else not a number.
     """
@@ -80,6 +85,7 @@ class Found(NamedTuple):
     is_new: np.ndarray
     worst: np.ndarray
     within: float
+    widenings: int
     recall: float
 
     @property
@@ -119,7 +125,7 @@ def search(
     float
         Its recall.
     """
-    arrangement = arrange(vectors, k=k, device=device, seed=seed, **settings)
+    arrangement = arrange(vectors, k=k, seed=seed, **settings)
     rows = slice(0, len(vectors))
     found, number = look(arrangement, rows, k=k, device=device), 0
     while not found.is_enough:
@@ -128,24 +134,24 @@ def search(
     return Proposal(arrangement.points, arrangement.samples, found.found), found.recall
 
 
-def arrange(vectors: Vectors, *, k: int, device: str, seed: int, cell_size: int = 64, probes: int = 12) -> Arrangement:
+def arrange(vectors: Vectors, *, k: int, seed: int, cell_size: int = 64, probes: int = 12) -> Arrangement:
     """Train a quantiser, and sort the samples by its cells.
 
     Parameters
     ----------
-    vectors, k, device, seed
+    vectors, k, seed
         See `search`.
     cell_size : int
         Samples a cell, on average; at least 2 k are taken.
     probes : int
         Cells that each sample looks into at first, the nearest ones.
     """
-    axes, quantizer = _trained(vectors, max(1, len(vectors) // max(cell_size, 2 * k)), seed, device)
+    axes, seen, quantizer = _trained(vectors, max(1, len(vectors) // max(cell_size, 2 * k)), seed)
     probed = np.empty((len(vectors), min(probes, len(quantizer))), np.int32)
     words = np.empty((len(vectors), -(-quantizer.groups.vectors.shape[1] // 2)), np.uint32)
     for place, block in vectors.blocks():
-        heads = _heads(block, axes)
-        probed[place], words[place] = quantizer.nearest_cells(heads, probed.shape[1], device=device), packed(heads)
+        coarse = seen(block)
+        probed[place], words[place] = quantizer.nearest_cells(coarse, probed.shape[1]), packed(coarse)
     samples = np.argsort(probed[:, 0], kind="stable")
     starts = np.searchsorted(probed[samples, 0], np.arange(len(quantizer) + 1))
     sort_by_part(words, samples, starts)
@@ -162,13 +168,13 @@ def look(arrangement: Arrangement, rows: slice, *, k: int, device: str) -> Found
     best = Best.none(len(points.vectors), min(k + SPARE, len(arrangement.samples)))
     scan(points, arrangement.cells, best, probes=arrangement.probed[rows], device=device)
     recall = 1.0 if len(arrangement.starts) == 2 else np.nan
-    return Found(*best, np.ones((len(best.found), k), np.bool_), *Reach.none(len(best.found)), recall)
+    return Found(*best, np.ones((len(best.found), k), np.bool_), *Reach.none(len(best.found)), 0, recall)
 
 
 def look_around(
     arrangement: Arrangement, rows: slice, found: Found, number: int, sample: RecallSample, *, k: int, device: str
 ) -> Found:
-    """A further round, for some rows: the best of neighbours' neighbours too, and if that is not enough, of more cells.
+    """A further round, for some rows: the best of neighbours' neighbours too, and if need be, of more parts of cells.
 
     Parameters
     ----------
@@ -190,37 +196,59 @@ def look_around(
         Best(found.scores, found.found),
         found.is_new,
         probes=arrangement.probed,
+        cell_starts=arrangement.starts,
         rows=np.concatenate((measured, own)),
     )
     recall, least = sample.measure(points, measured, best.found[: len(measured)])
     enough = sample.is_enough(least)
-    best, reach = best.take(slice(len(measured), None)), Reach(found.worst[rows], found.within)
+    best = best.take(slice(len(measured), None))
+    reach, widenings = Reach(found.worst[rows], found.within), found.widenings
     if not enough and number == ROUNDS:
         best, recall = nearest(points.take(rows), points, best.found.shape[1], device=device), 1.0
     elif not enough:
         assert sample.target is not None  # else any recall is enough
-        within = _further(found.within, number, least, sample.target)
-        reach = widen(points.take(rows), points, arrangement.outline, best, reach, k=k, within=within, device=device)
+        missing = (1 - least) / max(1 - sample.target, _TINY)
+        within = _further(found.within, widenings, number, missing)
+        if within > found.within:
+            reach = widen(
+                points.take(rows), points, arrangement.outline, best, reach, k=k, within=within, device=device
+            )
+            widenings += 1
         recall = np.nan
-    return Found(*best, new_since(found.found[rows], best.found, k), *reach, recall)
+    return Found(*best, new_since(found.found[rows], best.found, k), *reach, widenings, recall)
 
 
-def _further(before: float, number: int, least: float, target: float) -> float:
-    """How far a round looks: about as far as may be enough, but the later the farther, and at last as far as it can."""
-    farthest = _WITHIN[number - 1]
-    if number == ROUNDS - 1 or target == 1:
-        return farthest
-    step = _SPARE_STEP + math.log((1 - least) / (1 - target)) / _RATE
-    return min(max(before + step, _WITHIN[number - 2] if number > 1 else _FIRST + step), farthest)
+def _further(before: float, widenings: int, number: int, missing: float) -> float:
+    """How far a round looks, if `missing` times as many neighbours are missing as may be.
+
+    About as far as may be enough, but the later the farther, and at last as far as it can. If few or very many are
+    missing, no farther: another round among neighbours' neighbours finds more of them at less cost, but not too often.
+    """
+    if number == ROUNDS - 1:
+        return _WITHIN[-1]
+    are_few = missing < _FEW
+    if (are_few or missing > _MANY) and number - 1 <= 2 * widenings:
+        return before
+    step = _SPARE_STEP + math.log(missing) / _RATE
+    if widenings == 0:
+        return min(_FIRST + step, _WITHIN[0])
+    return min(max(before + step, 0 if are_few else _WITHIN[widenings - 1]), _WITHIN[widenings])
 
 
-def _trained(vectors: Vectors, n_cells: int, seed: int, device: str) -> tuple[Axes | None, Quantizer]:
-    """Axes, and a quantiser of the heads along these."""
+def _trained(
+    vectors: Vectors, n_cells: int, seed: int
+) -> tuple[Axes | None, Callable[[np.ndarray], np.ndarray], Quantizer]:
+    """Axes, what the quantiser looks at of vectors (coordinates from the middle along some of the axes), and itself."""
     generator = np.random.default_rng(seed)
     sample = vectors.take(np.sort(generator.permutation(len(vectors))[: training_size(n_cells)]))
     axes = principal_axes(sample)
-    return axes, train(_heads(sample, axes), n_cells, generator=generator, device=device)
+    middle = _coarse(sample, axes).mean(axis=0)
+
+    def seen(some: np.ndarray) -> np.ndarray:
+        return _coarse(some, axes) - middle
+
+    return axes, seen, train(seen(sample), n_cells, generator=generator)
 
 
-def _heads(vectors: np.ndarray, axes: Axes | None) -> np.ndarray:
+def _coarse(vectors: np.ndarray, axes: Axes | None) -> np.ndarray:
     return vectors if axes is None else vectors @ axes.heads[:, :_COARSE]

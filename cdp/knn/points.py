@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from cdp.knn.aligned import aligned
 from cdp.knn.products import UNIT_ROUNDOFF, packed
 from cdp.threads import in_ranges
 
@@ -65,7 +66,7 @@ class Points(NamedTuple):
         """Points with heads and necks along axes (see `principal_axes`); by default heads are whole vectors."""
         n, dim = vectors.shape
         widths = (dim, 0) if axes is None else (axes.heads.shape[1], axes.necks.shape[1])
-        heads, necks = (np.empty((n, width // 2 + 1), np.uint32) for width in widths)
+        heads, necks = (aligned((n, width // 2 + 1), np.uint32) for width in widths)
         halves = np.empty(n, np.float32)
 
         def task(start: int, stop: int) -> None:
@@ -79,6 +80,11 @@ class Points(NamedTuple):
 
         in_ranges(task, n, size=_BLOCK)
         return cls(vectors, heads, necks, halves)
+
+    @classmethod
+    def rounded(cls, vectors: np.ndarray) -> "Points":
+        """Points whose heads are the whole vectors, without tails: products may be off by their rounding."""
+        return cls(vectors, packed(vectors), np.empty((len(vectors), 0), np.uint32), _squares(vectors) / 2)
 
     @classmethod
     def along_own_axes(cls, vectors: np.ndarray) -> "Points":

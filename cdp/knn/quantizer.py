@@ -25,7 +25,7 @@ class Quantizer(NamedTuple):
     def __len__(self) -> int:
         return len(self.centroids.points.vectors)
 
-    def nearest_cells(self, vectors: np.ndarray, count: int, *, device: str) -> np.ndarray:
+    def nearest_cells(self, vectors: np.ndarray, count: int) -> np.ndarray:
         """The `count` nearest cells of each vector among those of its nearest groups, as many (but 8 at least).
 
         Returns
@@ -35,14 +35,14 @@ class Quantizer(NamedTuple):
         """
         all_groups = len(self.groups.vectors)
         n_groups = all_groups if count == len(self) else min(max(count, 8), all_groups)
-        queries = Points.of(vectors)
+        queries = Points.rounded(vectors)
         best = Best.none(len(vectors), count)
-        groups = nearest(queries, self.groups, n_groups, device=device, block=_BLOCK).found
-        scan(queries, self.centroids, best, probes=groups, device=device, block=_BLOCK)
+        groups = nearest(queries, self.groups, n_groups, rounded=True, block=_BLOCK).found
+        scan(queries, self.centroids, best, probes=groups, rounded=True, block=_BLOCK)
         return best.found
 
 
-def train(sample: np.ndarray, n_cells: int, *, generator: np.random.Generator, device: str) -> Quantizer:
+def train(sample: np.ndarray, n_cells: int, *, generator: np.random.Generator) -> Quantizer:
     """k-means in two levels: groups, about the square root of `n_cells`; cells in each of them.
 
     Parameters
@@ -52,22 +52,22 @@ def train(sample: np.ndarray, n_cells: int, *, generator: np.random.Generator, d
     """
     n_groups = max(1, round(n_cells**0.5))
     few = _some(sample, n_groups * _GROUP_SAMPLES, generator)
-    groups = Points.of(_k_means(few, few[:n_groups].copy(), device))
-    group_of = _nearest_of(groups, Points.of(sample), device)
+    groups = Points.rounded(_k_means(few, few[:n_groups].copy()))
+    group_of = _nearest_of(groups, Points.rounded(sample))
     members = [sample[group_of == group] for group in range(n_groups)]
     members = [vectors for vectors in members if len(vectors)]
     first = [_some(vectors, max(1, round(len(vectors) * n_cells / len(sample))), generator) for vectors in members]
 
     def task(start: int, stop: int) -> None:
         for group in range(start, stop):
-            first[group] = _k_means(members[group], first[group], "cpu")
+            first[group] = _k_means(members[group], first[group])
 
     in_ranges(task, len(members), size=1)
     centroids = np.vstack(first)
-    quantizer = _grouped(groups, centroids, device)
-    cell_of = quantizer.nearest_cells(sample, 1, device=device)[:, 0]
+    quantizer = _grouped(groups, centroids)
+    cell_of = quantizer.nearest_cells(sample, 1)[:, 0]
     _move_to_means(quantizer.centroids.points.vectors, sample, cell_of)
-    return _grouped(groups, quantizer.centroids.points.vectors, device)
+    return _grouped(groups, quantizer.centroids.points.vectors)
 
 
 def training_size(n_cells: int) -> int:
@@ -75,28 +75,28 @@ def training_size(n_cells: int) -> int:
     return n_cells * _SAMPLES
 
 
-def _grouped(groups: Points, centroids: np.ndarray, device: str) -> Quantizer:
-    group_of = _nearest_of(groups, Points.of(centroids), device)
+def _grouped(groups: Points, centroids: np.ndarray) -> Quantizer:
+    group_of = _nearest_of(groups, Points.rounded(centroids))
     order = np.argsort(group_of, kind="stable")
     used, firsts = np.unique(group_of[order], return_index=True)
-    return Quantizer(groups.take(used), Cells(Points.of(centroids[order]), np.append(firsts, len(centroids))))
+    return Quantizer(groups.take(used), Cells(Points.rounded(centroids[order]), np.append(firsts, len(centroids))))
 
 
 def _some(vectors: np.ndarray, count: int, generator: np.random.Generator) -> np.ndarray:
     return vectors[generator.permutation(len(vectors))[:count]]
 
 
-def _k_means(vectors: np.ndarray, centroids: np.ndarray, device: str) -> np.ndarray:
+def _k_means(vectors: np.ndarray, centroids: np.ndarray) -> np.ndarray:
     """Centroids after some rounds, from those at first, which are changed."""
-    points = Points.of(vectors)
+    points = Points.rounded(vectors)
     for _ in range(_ITERATIONS):
-        _move_to_means(centroids, vectors, _nearest_of(Points.of(centroids), points, device))
+        _move_to_means(centroids, vectors, _nearest_of(Points.rounded(centroids), points))
     return centroids
 
 
-def _nearest_of(centroids: Points, points: Points, device: str) -> np.ndarray:
+def _nearest_of(centroids: Points, points: Points) -> np.ndarray:
     """The nearest centroid of each point."""
-    return nearest(points, centroids, 1, device=device, block=_BLOCK).found[:, 0]
+    return nearest(points, centroids, 1, rounded=True, block=_BLOCK).found[:, 0]
 
 
 @numba.njit(nogil=True, cache=True)

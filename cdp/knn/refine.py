@@ -5,11 +5,12 @@ import numpy as np
 
 from cdp.knn.best import Best, close_heap, holds, offer, open_heap
 from cdp.knn.points import Points
-from cdp.knn.products import lower, product
+from cdp.knn.products import lower, prefetch, product
 from cdp.knn.scan import closeness
 from cdp.threads import in_ranges
 
 _BLOCK = 4096  # samples a task
+_WAITING = 32
 _MIDDLES = 20  # samples that list this one, looked at beside those that it lists
 
 
@@ -19,6 +20,7 @@ def refine(
     is_new: np.ndarray,
     *,
     probes: np.ndarray,
+    cell_starts: np.ndarray,
     rows: np.ndarray,
 ) -> Best:
     """Compare samples with their neighbours' neighbours, but those in cells that they have probed.
@@ -42,13 +44,11 @@ def refine(
     Best
         Of these.
     """
-    starts, listed_by, listed_new = _listed_by(best.found, is_new)
-    n_cells, cell_of = probes.max() + 1, probes[:, 0].copy()  # copied, more of them fit into the CPU's cache
+    links = is_new, is_new.any(axis=1), *_listed_by(best.found, is_new)
     refined = Best(best.scores[rows], best.found[rows])
 
     def task(start: int, stop: int) -> None:
-        links = is_new, starts, listed_by, listed_new, best.found
-        _refine(start, stop, rows, points, probes, cell_of, n_cells, *links, *refined)
+        _refine(start, stop, rows, points, (probes, cell_starts), links, best.found, *refined)
 
     in_ranges(task, len(rows), size=_BLOCK)
     return refined
@@ -94,56 +94,82 @@ def _listed_by(found, is_new):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(nogil=True, cache=True)
-def _refine(  # type: ignore[no-untyped-def]
-    start,
-    stop,
-    rows,
-    points,
-    probes,
-    cell_of,
-    n_cells,
-    is_new,
-    starts,
-    listed_by,
-    listed_new,
-    found,
-    new_scores,
-    new_found,
-):
-    vectors, heads, necks, halves = points
+def _refine(start, stop, rows, points, cells, links, found, new_scores, new_found):  # type: ignore[no-untyped-def]
+    is_new, has_new, starts, listed_by, listed_new = links
     k = is_new.shape[1]
-    seen_by = np.full(len(probes), -1, np.int32)
-    probed_by = np.full(n_cells, -1, np.int32)
+    middles, is_whole = np.empty(k + _MIDDLES, np.int32), np.empty(k + _MIDDLES, np.bool_)
+    candidates = np.empty(len(middles) * k, np.int32)
+    seen, waiting = np.zeros(len(found), np.bool_), (np.empty(_WAITING, np.int64), np.empty(_WAITING, np.float32))
     for row in range(start, stop):
-        i = rows[row]
-        seen_by[i] = row
-        for t in range(found.shape[1]):
-            if found[i, t] >= 0:
-                seen_by[found[i, t]] = row
-        for t in range(probes.shape[1]):
-            if probes[i, t] >= 0:
-                probed_by[probes[i, t]] = row
+        i, n_middles, n_candidates, n = rows[row], 0, 0, 0
+        for m in range(k + min(_MIDDLES, starts[i + 1] - starts[i])):
+            listing = starts[i] + m - k
+            middle, link_is_new = (found[i, m], is_new[i, m]) if m < k else (listed_by[listing], listed_new[listing])
+            if middle >= 0 and (link_is_new or has_new[middle]):
+                prefetch(found, middle)
+                middles[n_middles], is_whole[n_middles] = middle, link_is_new
+                n_middles += 1
+        if n_middles == 0:
+            continue
+        _mark(i, *cells, found, seen, True)
         open_heap(new_scores, new_found, row)
-        listing = min(starts[i + 1] - starts[i], _MIDDLES)
-        for m in range(k + listing):
-            middle = found[i, m] if m < k else listed_by[starts[i] + m - k]
-            middle_is_new = is_new[i, m] if m < k else listed_new[starts[i] + m - k]
-            if middle < 0:
-                continue
+        for m in range(n_middles):
             for t in range(k):
-                j = found[middle, t]
+                j = found[middles[m], t]
                 if j < 0:
                     break
-                if not (middle_is_new or is_new[middle, t]) or seen_by[j] == row or probed_by[cell_of[j]] == row:
+                if seen[j] or not (is_whole[m] or is_new[middles[m], t]):
                     continue
-                seen_by[j] = row
-                bound = product(heads, i, heads, j) - halves[j] - halves[i]
-                if bound <= new_scores[row, 0]:
-                    continue
-                bound += product(necks, i, necks, j) - lower(heads[i, 0]) * lower(heads[j, 0])
-                if bound <= new_scores[row, 0]:
-                    continue
-                score = closeness(vectors, i, vectors, j)
-                if score > new_scores[row, 0]:
-                    offer(score, j, new_scores, new_found, row)
+                seen[j] = True
+                candidates[n_candidates] = j
+                n_candidates += 1
+                prefetch(points.heads, j)
+                waiting[0][n] = j
+                n += 1
+                if n == _WAITING:
+                    _settle(i, row, n, waiting, points, new_scores, new_found)
+                    n = 0
+        _settle(i, row, n, waiting, points, new_scores, new_found)
         close_heap(new_scores, new_found, row)
+        for c in range(n_candidates):
+            seen[candidates[c]] = False
+        _mark(i, *cells, found, seen, False)
+
+
+@numba.njit(nogil=True, cache=True)
+def _mark(i, probes, cell_starts, found, seen, value):  # type: ignore[no-untyped-def]
+    """Mark what a sample need not be compared with: members of the cells that it has probed, and what it has found."""
+    for cell in probes[i]:
+        if cell >= 0:
+            for j in range(cell_starts[cell], cell_starts[cell + 1]):
+                seen[j] = value
+    for j in found[i]:
+        if j >= 0:
+            seen[j] = value
+
+
+@numba.njit(nogil=True, cache=True)
+def _settle(i, row, n, waiting, points, new_scores, new_found):  # type: ignore[no-untyped-def]
+    """Offer those of the waiting that are better; each step asks for the memory that the next one reads."""
+    vectors, heads, necks, halves = points
+    places, bounds = waiting
+    left = 0
+    for w in range(n):
+        j = places[w]
+        bound = product(heads, i, heads, j) - halves[j] - halves[i]
+        if bound > new_scores[row, 0]:
+            prefetch(necks, j)
+            places[left], bounds[left] = j, bound - lower(heads[i, 0]) * lower(heads[j, 0])
+            left += 1
+    n, left = left, 0
+    for w in range(n):
+        j = places[w]
+        if bounds[w] + product(necks, i, necks, j) > new_scores[row, 0]:
+            prefetch(vectors, j)
+            places[left] = j
+            left += 1
+    for w in range(left):
+        j = places[w]
+        score = closeness(vectors, i, vectors, j)
+        if score > new_scores[row, 0]:
+            offer(score, j, new_scores, new_found, row)

@@ -4,7 +4,7 @@ Exact search probes one cell that holds all samples; a coarse quantiser's search
 find which, centroids are searched in the same way. Products of heads tell which products are worth computing.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -12,9 +12,11 @@ import numpy as np
 from cdp.knn.best import Best, close_heap, holds, offer, open_heap
 from cdp.knn.points import Points
 from cdp.knn.products import WIDTH, above, columns_of, lower, lowest_bit, multiply, product, rows_of
-from cdp.threads import in_ranges
+from cdp.threads import in_ranges, usable_threads
 
 _ROWS, _COLUMNS = 256, 512  # queries and members of a cell that are compared at a time
+_BLOCKS = 4  # of queries for each thread, or more, that is
+_SMALLEST_BLOCK, _LARGEST_BLOCK = 4096, 131072  # queries
 _ZERO = np.float32(1e-33)  # tiles take numbers below 2e-38 for 0, in each of the products that they sum
 
 
@@ -45,8 +47,9 @@ def scan(
     *,
     probes: np.ndarray | None = None,
     manhattan: bool = False,
+    rounded: bool = False,
     device: str = "cpu",
-    block: int = 32768,
+    block: int | None = None,
 ) -> None:
     """Compare each query with all vectors of the cells that it probes, and keep the best in `best`.
 
@@ -61,14 +64,19 @@ def scan(
         Different cells in each row, the most promising first, -1 for none; default the first cell.
     manhattan : bool
         Score by the negative sum of absolute differences; on the CPU only.
+    rounded : bool
+        Take products as they are of points that are `Points.rounded`: of members that are almost equally good, any may
+        be kept; on the CPU only.
     device : {"cpu", "cuda"}
-    block : int
-        Queries that a thread takes at a time.
+    block : int, optional
+        Queries that a thread takes at a time; default large ones, some for each thread. Unless `rounded`, it does not
+        change results.
 
     Notes
     -----
     Threads work side by side, so BLAS should be held to one thread.
     """
+    options: dict[str, Any] = {"manhattan": manhattan, "rounded": rounded, "device": device}
     if probes is None:
         probes = np.zeros((len(queries.vectors), 1), np.int32)
 
@@ -76,9 +84,17 @@ def scan(
         part = slice(start, stop)
         for some in (probes[part, :1], probes[part, 1:]):  # after the first cell, few members of others are better
             lists = _rows_by_cell(some, len(cells.starts) - 1)
-            scan_lists(queries.take(part), cells, best.take(part), lists, manhattan=manhattan, device=device)
+            scan_lists(queries.take(part), cells, best.take(part), lists, **options)
 
-    in_ranges(task, len(probes), size=block if device == "cpu" else max(1, len(probes)))
+    size = block or _block_size(len(probes))
+    in_ranges(task, len(probes), size=size if device == "cpu" else max(1, len(probes)))
+
+
+def _block_size(n: int) -> int:
+    """For blocks that are large, few of them looking into the same cells, and enough to keep all threads busy."""
+    threads = usable_threads()
+    each = max(_BLOCKS, -(-n // (threads * _LARGEST_BLOCK)))
+    return max(_SMALLEST_BLOCK, -(-n // (threads * each)))
 
 
 def nearest(
@@ -87,12 +103,13 @@ def nearest(
     width: int,
     *,
     manhattan: bool = False,
+    rounded: bool = False,
     device: str = "cpu",
     block: int = 512,
 ) -> Best:
     """The `width` points (as many as there are, if fewer) nearest to each query; for the options see `scan`."""
     best = Best.none(len(queries.vectors), min(width, len(points.vectors)))
-    scan(queries, Cells.one(points), best, manhattan=manhattan, device=device, block=block)
+    scan(queries, Cells.one(points), best, manhattan=manhattan, rounded=rounded, device=device, block=block)
     return best
 
 
@@ -103,11 +120,12 @@ def scan_lists(
     lists: tuple[np.ndarray, np.ndarray],
     *,
     manhattan: bool = False,
+    rounded: bool = False,
     device: str = "cpu",
 ) -> None:
     """`scan`, in one thread, of the queries listed by cell: those of all cells, and where each cell's end."""
     if device == "cpu":
-        _scan(queries, rows_of(queries.heads), cells.points, cells.starts, *best, *lists, manhattan)
+        _scan(queries, rows_of(queries.heads), cells.points, cells.starts, *best, *lists, manhattan, rounded)
     else:
         from cdp.knn.scan_torch import scan_torch  # loading torch takes seconds
 
@@ -115,7 +133,7 @@ def scan_lists(
 
 
 @numba.njit(nogil=True, cache=True)
-def _scan(queries, rows, members, starts, scores, found, listed, ends, manhattan):  # type: ignore[no-untyped-def]
+def _scan(queries, rows, members, starts, scores, found, listed, ends, manhattan, rounded):  # type: ignore[no-untyped-def]
     least = np.empty(len(scores), np.float32)  # of q·x - |x|²/2 for x to be better than the worst found
     for row in range(len(scores)):
         open_heap(scores, found, row)
@@ -132,6 +150,8 @@ def _scan(queries, rows, members, starts, scores, found, listed, ends, manhattan
                 if manhattan:
                     tile = _negative_distances(queries.vectors[chosen], members.vectors[start:stop])
                     _offer_scores(tile, chosen, start, scores, found)
+                elif rounded:
+                    _offer_scores(multiply(rows, chosen, columns), chosen, start, scores, found)
                 else:
                     bounds = multiply(rows, chosen, columns)
                     _offer_bounded(bounds, chosen, start, queries, members, scores, found, least)
@@ -173,9 +193,13 @@ def _offer_scores(tile, rows, start, scores, found):  # type: ignore[no-untyped-
     """Offer to rows those of the vectors from `start` on whose scores are better."""
     for r in range(len(rows)):
         row = rows[r]
-        for c in range(tile.shape[1]):
-            if tile[r, c] > scores[row, 0] and not holds(found, row, found.shape[1], start + c):
-                offer(tile[r, c], start + c, scores, found, row)
+        for column in range(0, tile.shape[1], WIDTH):
+            promising = above(tile, r, column, scores[row, 0])
+            while promising:
+                c = column + lowest_bit(promising)
+                promising &= promising - np.uint32(1)
+                if tile[r, c] > scores[row, 0]:
+                    offer(tile[r, c], start + c, scores, found, row)
 
 
 @numba.njit(nogil=True, cache=True, fastmath=True)
@@ -208,7 +232,7 @@ def _rows_by_cell(probes, n_cells):  # type: ignore[no-untyped-def]
 
 @numba.njit(nogil=True, cache=True, fastmath=True)
 def _negative_distances(a, b):  # type: ignore[no-untyped-def]
-    tile = np.empty((len(a), len(b)), np.float32)
+    tile = np.full((len(a), -(-len(b) // WIDTH) * WIDTH), -np.inf, np.float32)
     for i in range(len(a)):
         for j in range(len(b)):
             total = np.float32(0)

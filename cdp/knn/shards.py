@@ -70,7 +70,7 @@ def prepare(
         if backend == "exact" or (backend == "auto" and exact.pays(len(vectors), device=device, recall=recall)):
             points = Points.along_own_axes(vectors.arranged())
             return Prepared(Arrangement.one_cell(points), np.empty(0, np.float32))
-        arrangement = arrange(vectors, k=k, device=device, seed=seed, **(settings or {}).get("cells", {}))
+        arrangement = arrange(vectors, k=k, seed=seed, **(settings or {}).get("cells", {}))
         sample = RecallSample(len(vectors), k=k, device=device, seed=seed, target=recall)
         return Prepared(arrangement, sample.find_last(arrangement.points, sample.rows_in(arrangement.samples)))
 
@@ -128,7 +128,7 @@ def _rows(shard: int, shards: int, n_samples: int) -> slice:
 def join(parts: Sequence[Found]) -> Found:
     """What all shards found in a round, in one."""
     scores, found, is_new, worst = (np.concatenate(arrays) for arrays in list(zip(*parts, strict=True))[:4])
-    return Found(scores, found, is_new, worst, parts[0].within, parts[0].recall)
+    return Found(scores, found, is_new, worst, parts[0].within, parts[0].widenings, parts[0].recall)
 
 
 def merge(prepared: Prepared, found: Found, *, k: int) -> Neighbors:
@@ -164,5 +164,5 @@ def save_found(path: str | os.PathLike[str], found: Found) -> None:
 
 def load_found(path: str | os.PathLike[str]) -> Found:
     """Read what `save_found` wrote; raises ValueError if the file is damaged."""
-    scores, found, is_new, worst, within, recall = load_arrays(path, *Found._fields)
-    return Found(scores, found, is_new, worst, float(within), float(recall))
+    scores, found, is_new, worst, within, widenings, recall = load_arrays(path, *Found._fields)
+    return Found(scores, found, is_new, worst, float(within), int(widenings), float(recall))

@@ -7,6 +7,7 @@ import numba
 import numpy as np
 
 from cdp.features import normalize, row_norms
+from cdp.knn.aligned import aligned
 from cdp.threads import in_ranges
 
 METRICS = ("cosine", "angular", "l2", "l1")
@@ -80,7 +81,7 @@ class Vectors:
         place_of = np.arange(len(self))
         if order is not None:
             place_of[order] = np.arange(len(self))
-        arranged = np.empty(self.features.shape, np.float32)
+        arranged = aligned(self.features.shape, np.float32)
         for place, block in self.blocks():
             into = place_of[place]
             in_ranges(partial(_scatter, block, into, arranged), len(block), size=_SCATTERED)

@@ -64,9 +64,9 @@ def test_nearly_equal_rows_are_searched_to_the_end(noise):
 def test_duplicates_leave_no_group_of_cells_empty():
     features = 1 + 0.3 * np.random.default_rng(0).standard_normal((6000, 16))
     features[::2] = 1
-    quantizer = cells._trained(Vectors(features, "cosine"), 6000 // 14, 0, "cpu")[1]
+    quantizer = cells._trained(Vectors(features, "cosine"), 6000 // 14, 0)[2]
     assert np.all(np.diff(quantizer.centroids.starts) > 0)
-    arrangement = arrange(Vectors(features, "cosine"), k=7, device="cpu", seed=0, cell_size=14)
+    arrangement = arrange(Vectors(features, "cosine"), k=7, seed=0, cell_size=14)
     assert arrangement.probed[:, 0].min() == 0
 
 
@@ -88,16 +88,31 @@ def test_looks_no_farther_than_the_recall_needs(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("before", "number", "least", "shortest", "longest"),
+    ("before", "widenings", "number", "missing", "shortest", "longest"),
     [
-        (0.0, 1, 0.9, 0.16, 0.17),
-        (0.0, 1, 0.2, 0.22, 0.22),  # much
-        (0.28, 5, 0.5, 0.31, 0.31),  # much is lacking: as far as the round goes
-        (0.28, 5, 0.9899, 0.285, 0.295),
-        (0.285, 6, 0.9899, 0.31, 0.31),  # what was not enough twice is made up for
-        (0.5, 9, 0.9899, 0.7, 0.7),  # rather than compare with all
+        (0.0, 0, 1, 8, 0.16, 0.17),
+        (0.0, 0, 1, 20, 0, 0),  # many are missing: neighbours' neighbours first
+        (0.0, 0, 2, 20, 0.18, 0.2),  # but once
+        (0.0, 0, 2, 80, 0.22, 0.22),  # as far as the round goes
+        (0.16, 1, 2, 1.2, 0.16, 0.16),  # few are missing: neighbours' neighbours do
+        (0.16, 1, 4, 1.2, 0.175, 0.185),  # or do not
+        (0.16, 1, 2, 3, 0.22, 0.22),  # what was not enough is made up for
+        (0.24, 2, 6, 8, 0.26, 0.26),
+        (0.26, 3, 9, 1.2, 0.7, 0.7),  # rather than compare with all
     ],
 )
-def test_how_far_a_round_looks(before, number, least, shortest, longest):
-    assert shortest <= cells._further(before, number, least, 0.99) <= longest
-    assert cells._further(before, number, least, 1) == cells._WITHIN[number - 1]
+def test_how_far_a_round_looks(before, widenings, number, missing, shortest, longest):
+    assert shortest <= cells._further(before, widenings, number, missing) <= longest
+
+
+@given(st.floats(1.0001, 1e9))
+def test_rounds_look_farther_and_farther(missing):
+    """A round that looks no farther is followed by one that does, or by one more at most if few are missing."""
+    within, widenings, waited = 0.0, 0, 0
+    for number in range(1, cells.ROUNDS):
+        further = cells._further(within, widenings, number, missing)
+        assert further >= within
+        waited = 0 if further > within else waited + 1
+        assert waited <= 2
+        within, widenings = further, widenings + (further > within)
+    assert within == cells._WITHIN[-1]

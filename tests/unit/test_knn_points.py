@@ -2,6 +2,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cdp.knn.aligned import aligned
 from cdp.knn.points import Axes, Points, principal_axes
 from cdp.knn.products import UNIT_ROUNDOFF, packed, unpacked
 from tests.unit.knn_graphs import decaying
@@ -53,3 +54,12 @@ def test_bounds_hold_when_all_is_rounded_down_most():
             heads, necks = (unpacked(words).astype(np.float64) for words in (points.heads, points.necks))
             assert heads[0] @ heads[1] >= true
             assert heads[0, 1:] @ heads[1, 1:] + necks[0] @ necks[1] >= true
+
+
+@given(st.integers(1, 50), st.integers(1, 70), st.sampled_from([np.float32, np.uint32]))
+def test_aligned_arrays_begin_at_lines(n, dim, dtype):
+    rows = aligned((n, dim), dtype)
+    assert (rows.shape, rows.dtype) == ((n, dim), dtype)
+    assert rows.ctypes.data % 64 == 0
+    assert rows.flags.c_contiguous
+    rows[:] = 7  # is all its own

@@ -28,10 +28,10 @@ def test_a_round_aims_at_what_ends_the_search(monkeypatch):
     measured, aimed = [], []
     measure, further = RecallSample.measure, cells._further
     monkeypatch.setattr(RecallSample, "measure", lambda *args: measured.append(measure(*args)) or measured[-1])
-    monkeypatch.setattr(cells, "_further", lambda *args: aimed.append(args[2]) or further(*args))
+    monkeypatch.setattr(cells, "_further", lambda *args: aimed.append(args[3]) or further(*args))
     features = np.random.default_rng(0).standard_normal((20_000, 32)).astype(np.float32)
     graph = knn_graph(features, k=10, backend="cells", device="cpu", recall=0.9)
     assert aimed
-    assert aimed == [least for recall, least in measured if least < 0.9]
+    assert aimed == pytest.approx([(1 - least) / (1 - 0.9) for recall, least in measured if least < 0.9])
     assert all(least < recall for recall, least in measured)
     assert graph.recall == measured[-1][0]

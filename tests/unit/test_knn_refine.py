@@ -24,9 +24,9 @@ def test_refinement_compares_with_neighbours_of_neighbours(seed, n, k, n_cells, 
         before = Best(best.scores, best.found.copy())
         before.found[rng.random((n, k)) < 0.5] = -1
     new = new_since(before.found, best.found, k)
-    refined = refine(cells.points, best, new, probes=probes, rows=np.arange(n))
+    refined = refine(cells.points, best, new, probes=probes, cell_starts=cells.starts, rows=np.arange(n))
     rows = rng.integers(0, n, 10)
-    some = refine(cells.points, best, new, probes=probes, rows=rows)
+    some = refine(cells.points, best, new, probes=probes, cell_starts=cells.starts, rows=rows)
     np.testing.assert_array_equal(some.found, refined.found[rows])
     np.testing.assert_array_equal(some.scores, refined.scores[rows])
     score = vectors @ vectors.T - (vectors**2).sum(axis=1) / 2

@@ -208,6 +208,7 @@ MODULES = {
     "images.py": NOTHING,
     "init.py": NOTHING,
     "knn/__init__.py": FROM_SEARCH,
+    "knn/aligned.py": FROM_POINTS,
     "knn/best.py": FROM_SCAN,
     "knn/cells.py": FROM_SEARCH,
     "knn/exact.py": FROM_SEARCH,
