@@ -29,9 +29,10 @@ from cdp.knn.scan import Cells, nearest, scan
 from cdp.knn.vectors import Vectors
 from cdp.knn.widen import Outline, Reach, widen
 
+_MIDDLE_SAMPLES = 4096
 _COARSE = 63  # principal axes that the quantiser looks at
 _WITHIN = (0.22, 0.24, 0.26, 0.28, 0.31, 0.35, 0.42, 0.52, 0.7)  # of `widen`, by round, at most
-_TINY = 1e-9
+_TINY = 1e-9  # for a target of 1
 _FIRST = 0.09  # units that bring little
 _RATE = 35  # what is not found falls by about so many e-folds with each unit more
 _SPARE_STEP = 0.015  # against rounds that change little, and cost nearly as much as others
@@ -105,8 +106,8 @@ def search(
 ) -> tuple[Proposal, float]:
     """Neighbours of every sample.
 
-    Each sample looks into its nearest cells; then, round by round, among its neighbours' neighbours and into more
-    of those parts of cells where better ones may be expected (see `cdp.knn.widen`), until the recall is enough.
+    Each sample looks into its nearest cells; then, round by round, among its neighbours' neighbours and, in some rounds,
+    into more of those parts of cells where better ones may be expected (see `cdp.knn.widen`), until the recall is enough.
 
     Parameters
     ----------
@@ -221,18 +222,18 @@ def look_around(
 def _further(before: float, widenings: int, number: int, missing: float) -> float:
     """How far a round looks, if `missing` times as many neighbours are missing as may be.
 
-    About as far as may be enough, but the later the farther, and at last as far as it can. If few or very many are
-    missing, no farther: another round among neighbours' neighbours finds more of them at less cost, but not too often.
+    About as far as may be enough, but the later the farther, and at last as far as it can. If few are missing, or at
+    first very many, no farther: another round among neighbours' neighbours finds more of them at less cost.
     """
     if number == ROUNDS - 1:
         return _WITHIN[-1]
     are_few = missing < _FEW
-    if (are_few or missing > _MANY) and number - 1 <= 2 * widenings:
+    if (are_few and number - 1 <= 2 * widenings) or (missing > _MANY and number == 1):
         return before
     step = _SPARE_STEP + math.log(missing) / _RATE
     if widenings == 0:
-        return min(_FIRST + step, _WITHIN[0])
-    return min(max(before + step, 0 if are_few else _WITHIN[widenings - 1]), _WITHIN[widenings])
+        return min(_FIRST + step, _WITHIN[number - 1])
+    return min(max(before + step, 0 if are_few else _WITHIN[number - 2]), _WITHIN[number - 1])
 
 
 def _trained(
@@ -242,12 +243,13 @@ def _trained(
     generator = np.random.default_rng(seed)
     sample = vectors.take(np.sort(generator.permutation(len(vectors))[: training_size(n_cells)]))
     axes = principal_axes(sample)
-    middle = _coarse(sample, axes).mean(axis=0)
+    coarse = _coarse(sample, axes)
+    middle = np.median(coarse[:_MIDDLE_SAMPLES], axis=0)
 
     def seen(some: np.ndarray) -> np.ndarray:
         return _coarse(some, axes) - middle
 
-    return axes, seen, train(seen(sample), n_cells, generator=generator)
+    return axes, seen, train(coarse - middle, n_cells, generator=generator)
 
 
 def _coarse(vectors: np.ndarray, axes: Axes | None) -> np.ndarray:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cdp.knn.aligned import aligned
-from cdp.knn.products import UNIT_ROUNDOFF, packed
+from cdp.knn.products import UNIT_ROUNDOFF, packed, unpacked
 from cdp.threads import in_ranges
 
 _BLOCK = 4096
@@ -49,7 +49,7 @@ class Points(NamedTuple):
     ----------
     vectors : ndarray of shape (n, dim), float32
     heads : ndarray of shape (n, (h + 1) / 2, rounded up), uint32
-        Length of the tail, and head: see `cdp.knn.products.packed`.
+        Length of the tail, and head (but see `rounded`): see `cdp.knn.products.packed`.
     necks : ndarray of shape (n, (m + 1) / 2, rounded up), uint32
         Length of the tail behind the neck, and neck.
     halves : ndarray of shape (n,), float32
@@ -83,8 +83,16 @@ class Points(NamedTuple):
 
     @classmethod
     def rounded(cls, vectors: np.ndarray) -> "Points":
-        """Points whose heads are the whole vectors, without tails: products may be off by their rounding."""
-        return cls(vectors, packed(vectors), np.empty((len(vectors), 0), np.uint32), _squares(vectors) / 2)
+        """Points as rounding leaves them, heads being whole and without tails; only for scans that are `rounded`."""
+        n, dim = vectors.shape
+        heads, halves = aligned((n, -(-dim // 2)), np.uint32), np.empty(n, np.float32)
+
+        def task(start: int, stop: int) -> None:
+            heads[start:stop] = packed(vectors[start:stop])
+            halves[start:stop] = _squares(unpacked(heads[start:stop])) / 2
+
+        in_ranges(task, n, size=_BLOCK)
+        return cls(vectors, heads, np.empty((n, 0), np.uint32), halves)
 
     @classmethod
     def along_own_axes(cls, vectors: np.ndarray) -> "Points":

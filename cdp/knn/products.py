@@ -164,14 +164,14 @@ def prefetch(context, rows, row):  # type: ignore[no-untyped-def]
 
     def emit(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
         array = context.make_array(signature.args[0])(context, builder, arguments[0])
-        first, byte = builder.bitcast(array.data, ir.PointerType(ir.IntType(8))), ir.IntType(32)
+        first, number = builder.bitcast(array.data, ir.PointerType(ir.IntType(8))), ir.IntType(32)
         stride, length = unpack_tuple(builder, array.strides)[0], unpack_tuple(builder, array.shape)[1]
         start = builder.mul(arguments[1], stride)
-        kind = ir.FunctionType(ir.VoidType(), [first.type, byte, byte, byte])
+        kind = ir.FunctionType(ir.VoidType(), [first.type, number, number, number])
         instruction = get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
         with _loop(builder, length, 16) as place:
             there = builder.add(start, builder.mul(place, ir.Constant(place.type, 4)))
-            builder.call(instruction, [builder.gep(first, [there]), *(ir.Constant(byte, n) for n in (0, 3, 1))])
+            builder.call(instruction, [builder.gep(first, [there]), *(ir.Constant(number, n) for n in (0, 3, 1))])
         return context.get_dummy_value()
 
     return types.void(rows, types.int64), emit

@@ -1,4 +1,7 @@
-"""A coarse quantiser: cells of nearby samples, found and searched through groups of cells."""
+"""A coarse quantiser: cells of nearby samples, found and searched through groups of cells.
+
+On the CPU, by products of rounded vectors, which tell well enough what is near.
+"""
 
 from typing import NamedTuple
 

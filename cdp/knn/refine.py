@@ -10,7 +10,7 @@ from cdp.knn.scan import closeness
 from cdp.threads import in_ranges
 
 _BLOCK = 4096  # samples a task
-_WAITING = 32
+_WAITING = 32  # candidates whose memory is asked for before any of it is read
 _MIDDLES = 20  # samples that list this one, looked at beside those that it lists
 
 
@@ -35,7 +35,9 @@ def refine(
         Whether each of the k best was not there when the last refinement began; of no others, neighbours are looked at.
         Paths from a sample to a neighbour's neighbour all of whose links existed then are not followed again.
     probes : ndarray of shape (n_samples, p), int32
-        The cells that each sample was compared with, its own before the others.
+        The cells that each sample was compared with.
+    cell_starts : ndarray of shape (n_cells + 1,), int64
+        Where each cell begins among the samples.
     rows : ndarray of shape (n_rows,), int64
         The samples that are compared.
 

@@ -1,7 +1,7 @@
 """The inner loop of every search: products of queries with the cells that each query probes.
 
-Exact search probes one cell that holds all samples; a coarse quantiser's search probes few of many; to
-find which, centroids are searched in the same way. Products of heads tell which products are worth computing.
+Exact search probes one cell that holds all samples; a coarse quantiser's search probes few of many; to find which,
+centroids are searched in the same way, by rounded products. Products of heads tell which products are worth computing.
 """
 
 from typing import Any, NamedTuple
@@ -15,7 +15,7 @@ from cdp.knn.products import WIDTH, above, columns_of, lower, lowest_bit, multip
 from cdp.threads import in_ranges, usable_threads
 
 _ROWS, _COLUMNS = 256, 512  # queries and members of a cell that are compared at a time
-_BLOCKS = 4  # of queries for each thread, or more, that is
+_BLOCKS = 4  # a thread, at least
 _SMALLEST_BLOCK, _LARGEST_BLOCK = 4096, 131072  # queries
 _ZERO = np.float32(1e-33)  # tiles take numbers below 2e-38 for 0, in each of the products that they sum
 
@@ -63,10 +63,10 @@ def scan(
     probes : ndarray of shape (n_queries, p), int32, optional
         Different cells in each row, the most promising first, -1 for none; default the first cell.
     manhattan : bool
-        Score by the negative sum of absolute differences; on the CPU only.
+        Score by the negative sum of absolute differences; on the CPU only, from a `best` that holds nothing.
     rounded : bool
         Take products as they are of points that are `Points.rounded`: of members that are almost equally good, any may
-        be kept; on the CPU only.
+        be kept, with any score; on the CPU only, from a `best` that holds nothing.
     device : {"cpu", "cuda"}
     block : int, optional
         Queries that a thread takes at a time; default large ones, some for each thread. Unless `rounded`, it does not

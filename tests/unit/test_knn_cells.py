@@ -93,11 +93,12 @@ def test_looks_no_farther_than_the_recall_needs(monkeypatch):
         (0.0, 0, 1, 8, 0.16, 0.17),
         (0.0, 0, 1, 20, 0, 0),  # many are missing: neighbours' neighbours first
         (0.0, 0, 2, 20, 0.18, 0.2),  # but once
-        (0.0, 0, 2, 80, 0.22, 0.22),  # as far as the round goes
+        (0.0, 0, 2, 500, 0.24, 0.24),  # as far as the round goes
         (0.16, 1, 2, 1.2, 0.16, 0.16),  # few are missing: neighbours' neighbours do
         (0.16, 1, 4, 1.2, 0.175, 0.185),  # or do not
         (0.16, 1, 2, 3, 0.22, 0.22),  # what was not enough is made up for
-        (0.24, 2, 6, 8, 0.26, 0.26),
+        (0.24, 2, 4, 8, 0.28, 0.28),
+        (0.28, 3, 6, 30, 0.35, 0.35),  # however many
         (0.26, 3, 9, 1.2, 0.7, 0.7),  # rather than compare with all
     ],
 )
@@ -114,5 +115,16 @@ def test_rounds_look_farther_and_farther(missing):
         assert further >= within
         waited = 0 if further > within else waited + 1
         assert waited <= 2
+        assert number < 8 or missing < cells._FEW or further >= 0.42
         within, widenings = further, widenings + (further > within)
     assert within == cells._WITHIN[-1]
+
+
+@pytest.mark.parametrize("spread", [0.1, 0.01])
+def test_two_tight_groups_do_not_fill_few_cells(spread):
+    """Rounding is by shares of lengths, here much longer than what tells members of a group apart."""
+    rng = np.random.default_rng(0)
+    ends = np.repeat([[-1.0], [1.0]], 2000, axis=0) * rng.standard_normal(16)
+    features = ends + spread * rng.standard_normal((4000, 16))
+    arrangement = arrange(Vectors(features, "l2"), k=5, seed=0, cell_size=40)
+    assert np.diff(arrangement.starts).max() < 600

@@ -73,7 +73,7 @@ def test_rounded_products_are_those_of_bfloat16(seed, n, width, dim):
     vectors, sources = (rng.standard_normal((m, dim)).astype(np.float32) for m in (n, 9))
     found = nearest(Points.rounded(sources), Points.rounded(vectors), width, rounded=True).found
     here, there = (unpacked(packed(rows))[:, :dim].astype(float) for rows in (sources, vectors))
-    scores = here @ there.T - (vectors.astype(float) ** 2).sum(axis=1) / 2
+    scores = here @ there.T - (there**2).sum(axis=1) / 2
     taken = np.take_along_axis(scores, found, axis=1)
     np.testing.assert_allclose(taken, -np.sort(-scores, axis=1)[:, : min(width, n)], atol=1e-4)
 
