@@ -51,7 +51,8 @@ def knn_graph(
         otherwise.
         For "l1" there are exact and nmslib.
     device : {"auto", "cpu", "cuda"}
-        Where exact and cells compare samples (what else cells does runs on the CPU); "auto" takes a GPU if torch can use one.
+        Where exact and cells compare samples (what else cells does runs on the CPU); "auto" takes a GPU if torch can
+        use one.
     threads : int, optional
         At most this many threads; default all CPUs that the process may use.
     seed : int

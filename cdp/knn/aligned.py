@@ -1,4 +1,4 @@
-"""Arrays that begin where a line of the CPU's caches does: rows of whole lines then take no line more than they need."""
+"""Arrays that begin where a line of the CPU's caches does: rows of whole lines then take no more lines than these."""
 
 import math
 

@@ -106,8 +106,8 @@ def search(
 ) -> tuple[Proposal, float]:
     """Neighbours of every sample.
 
-    Each sample looks into its nearest cells; then, round by round, among its neighbours' neighbours and, in some rounds,
-    into more of those parts of cells where better ones may be expected (see `cdp.knn.widen`), until the recall is enough.
+    Each sample looks into its nearest cells; then, round by round, among its neighbours' neighbours and, in some, into
+    more of those parts of cells where better ones may be expected (see `cdp.knn.widen`), until the recall is enough.
 
     Parameters
     ----------
