@@ -57,6 +57,16 @@ def in_ranges(work: Callable[[int, int], None], n: int, *, size: int) -> None:
     The ranges do not depend on the number of threads. Compiled work must release the GIL (``nogil=True``);
     it compiles in half the time that numba's own parallel loops take. Within `work`, there is one thread to use.
     """
-    with ThreadPoolExecutor(usable_threads(), initializer=_limit.set, initargs=(1,)) as pool:
-        for _ in pool.map(lambda start: work(start, min(start + size, n)), range(0, n, size)):
-            pass
+    ranges = [(start, min(start + size, n)) for start in range(0, n, size)]
+    threads = min(usable_threads(), len(ranges))
+    if threads > 1:
+        with ThreadPoolExecutor(threads, initializer=_limit.set, initargs=(1,)) as pool:
+            for _ in pool.map(lambda limits: work(*limits), ranges):
+                pass
+    else:  # a thread of its own would cost more than little work
+        token = _limit.set(1)
+        try:
+            for start, stop in ranges:
+                work(start, stop)
+        finally:
+            _limit.reset(token)

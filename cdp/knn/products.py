@@ -230,8 +230,12 @@ def _multiply_by_blas(rows, chosen, columns):  # type: ignore[no-untyped-def]
 def _columns_for_tiles(rows, heads, halves, start, stop):  # type: ignore[no-untyped-def]
     """The first words of 16 heads side by side, then the next words of these; and what sums begin with."""
     n_columns = -(-(stop - start) // WIDTH) * WIDTH
-    words = np.zeros((n_columns // _SIDE, -(-heads.shape[1] // _SIDE) * _SIDE, _SIDE), np.uint32)
-    initial = np.full(n_columns, -np.inf, np.float32)
+    groups, width = n_columns // _SIDE, -(-heads.shape[1] // _SIDE) * _SIDE
+    words = _at_a_line(groups * width * _SIDE)
+    words[:] = 0
+    words = words.reshape((groups, width, _SIDE))
+    initial = _at_a_line(n_columns).view(np.float32)
+    initial[:] = -np.inf
     for j in range(stop - start):
         group, place = divmod(j, _SIDE)
         for w in range(heads.shape[1]):
@@ -242,14 +246,25 @@ def _columns_for_tiles(rows, heads, halves, start, stop):  # type: ignore[no-unt
 
 def _multiply_by_tiles(rows, chosen, columns):  # type: ignore[no-untyped-def]
     words, initial = columns
-    here = np.zeros((-(-len(chosen) // WIDTH) * WIDTH, words.shape[1]), np.uint32)
+    n_rows, width = -(-len(chosen) // WIDTH) * WIDTH, words.shape[1]
+    here = _at_a_line(n_rows * width).reshape((n_rows, width))
     for r in range(len(chosen)):
         row = chosen[r]
         for w in range(rows.shape[1]):
             here[r, w] = rows[row, w]
-    sums = np.empty((len(here), len(initial)), np.float32)
+        for w in range(rows.shape[1], width):
+            here[r, w] = 0
+    sums = _at_a_line(n_rows * len(initial)).view(np.float32).reshape((n_rows, len(initial)))
     _multiply_blocks(_LAYOUT, here, words, initial, sums)
     return sums[: len(chosen)]
+
+
+@numba.njit(nogil=True, cache=True)
+def _at_a_line(n):  # type: ignore[no-untyped-def]
+    """So many words, which begin at a line of the CPU's caches: tiles that do not take twice as long."""
+    words = np.empty(n + _SIDE - 1, np.uint32)
+    first = -(words.ctypes.data // 4) % _SIDE
+    return words[first : first + n]
 
 
 @intrinsic

@@ -4,6 +4,9 @@ A query q scores the members x of a part by -|q - x|²/2. The mean of these is k
 deviate from it by some share of a unit: the part's spread times the sum of two lengths, of q and of its members, as
 seen from the middle of all points. If the score of q's k-th neighbour lies many such units above the mean, hardly a
 member is better. Samples in dense places are done with few parts; those far from everything look into many.
+
+Of the members, products of heads rule out most (see `cdp.knn.points`), and here those whose tails would have to be
+less likely than chance: a tail is seen at about the same angle as the whole vector.
 """
 
 from typing import NamedTuple
@@ -35,7 +38,9 @@ _LARGEST_BLOCK = 16384
 _PARTS = 512  # a task
 _ROWS = 256  # that are compared with means at a time
 # Limits for groups: by their spread, members lie farther from the mean of a group than from that of a part.
-_WIDER = np.float32(1.75)
+_WIDER = 1.75
+_DEVIATIONS = 3  # standard ones, that what tails add to a product may lie above what is likely
+_UNEQUAL = 1e-5  # relative, of lengths
 
 
 class Means(NamedTuple):
@@ -172,13 +177,22 @@ def widen(
     worst[worst == 0] = np.inf  # nothing is better than duplicates
     now = Reach(worst, within)
     parts = Cells(points, outline.starts)
+    limits = [
+        (_limited(outline.parts, reach.within), _limited(outline.groups, _WIDER * reach.within))
+        for reach in (now, before)
+    ]
+    are_even = np.ptp(points.halves) <= _UNEQUAL * points.halves.max()
 
     def task(start: int, stop: int) -> None:
         some = slice(start, stop)
-        points_here = queries.take(some)
-        reaches = ((reach.worst[some], np.float32(reach.within)) for reach in (now, before))
-        lists = _promising(points_here, rows_of(points_here.heads), outline, *reaches)
-        scan_lists(points_here, parts, best.take(some), lists, device=device)
+        here, best_here = queries.take(some), best.take(some)
+        with_lengths = _with_first(here.heads, _lengths(here.heads, here.halves, outline.middle))
+        aims = [
+            (reach.worst[some] + here.halves, *limited) for reach, limited in zip((now, before), limits, strict=True)
+        ]
+        lists = _promising(rows_of(with_lengths), outline.group_starts, aims[0], aims[1])
+        asking = _with_likely_tails(here, best_here.scores[:, -1]) if are_even else here
+        scan_lists(asking, parts, best_here, lists, device=device)
 
     size = block_size(len(points.vectors)) if device == "cpu" else max(1, len(now.worst))
     in_ranges(task, len(now.worst), size=size)
@@ -207,32 +221,69 @@ def _sums(rows, starts):  # type: ignore[no-untyped-def]
     return sums
 
 
+def _limited(means: Means, within: float) -> tuple[np.ndarray, np.ndarray]:
+    """Heads and halves whose products with heads that begin with `_lengths` are scores that members hardly exceed.
+
+    Short, as all such products, of half the square of the query.
+    """
+    reach = np.float32(within) * means.spreads
+    return _with_first(means.heads, reach), means.halves - reach * means.lengths
+
+
+def _with_likely_tails(queries: Points, scores: np.ndarray) -> Points:
+    """Queries whose products with heads and necks bound, in all likelihood, those of members better than the scores.
+
+    Where all vectors have the same length, a score tells the cosine of two of them. That of their tails is about the
+    same, as if these had been chosen at random: it deviates by one over the root of the number of their dimensions.
+    """
+    cosines = 1 + np.where(np.isfinite(scores), scores, 0) / np.maximum(2 * queries.halves, np.float32(1e-30))
+    behind = queries.vectors.shape[1]
+
+    def shortened(words: np.ndarray) -> np.ndarray:
+        nonlocal behind
+        behind -= 2 * words.shape[1] - 1
+        shares = np.clip(cosines + _DEVIATIONS / max(1, behind) ** 0.5, 0, 1)
+        return _with_first(words, shares * unpacked(words[:, :1])[:, 0])
+
+    return queries._replace(heads=shortened(queries.heads), necks=shortened(queries.necks))
+
+
+def _with_first(words: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Rows of words, the first number of each of which is replaced."""
+    words = words.copy()
+    words[:, 0] = (words[:, 0] & np.uint32(0xFFFF0000)) | packed(values[:, None])[:, 0]
+    return words
+
+
 @numba.njit(nogil=True, cache=True)
-def _promising(queries, rows, outline, now, before):  # type: ignore[no-untyped-def]
-    """Rows that look into each part, and where those of each part end; `now` and `before` as in a `Reach`."""
-    parts, groups, group_starts, halves = outline.parts, outline.groups, outline.group_starts, queries.halves
-    lengths = np.empty(len(rows), np.float32)  # from the middle
-    for row in range(len(rows)):
-        nearer = product(queries.heads, row, outline.middle, 0) - product(outline.middle, 0, outline.middle, 0) / 2
+def _lengths(heads, halves, middle):  # type: ignore[no-untyped-def]
+    """How far points are from the middle."""
+    lengths = np.empty(len(heads), np.float32)
+    for row in range(len(heads)):
+        nearer = product(heads, row, middle, 0) - product(middle, 0, middle, 0) / 2
         lengths[row] = np.sqrt(max(np.float32(0), 2 * (halves[row] - nearer)))
-    of_rows, everyone, n_groups = (rows, halves, lengths), np.arange(len(rows)), len(groups.halves)
-    close_groups = _close(of_rows, everyone, groups, 0, n_groups, now[0], _WIDER * now[1])
-    groups_before = np.zeros_like(close_groups)
-    if before[1] > 0:
-        groups_before = _close(of_rows, everyone, groups, 0, n_groups, before[0], _WIDER * before[1])
-    members, group_ends = _by_column(close_groups, everyone, n_groups)
-    listed, ends = np.empty(16 * len(rows), np.int32), np.zeros(len(parts.halves), np.int64)
+    return lengths
+
+
+@numba.njit(nogil=True, cache=True)
+def _promising(rows, group_starts, now, before):  # type: ignore[no-untyped-def]
+    """Rows that look into each part, and where those of each part end; now and before hold what `_close` takes."""
+    (scores, parts, groups), (scores_before, parts_before, groups_before) = now, before
+    everyone, n_groups = np.arange(len(rows)), len(group_starts) - 1
+    members, group_ends = _by_column(_close(rows, everyone, scores, groups, 0, n_groups), everyone, n_groups)
+    known_groups = _close(rows, everyone, scores_before, groups_before, 0, n_groups)
+    listed, ends = np.empty(16 * len(rows), np.int32), np.zeros(len(parts[1]), np.int64)
     filled = begin = 0
     for group in range(n_groups):
         end, start, stop = group_ends[group], group_starts[group], group_starts[group + 1]
         ends[start:stop] = filled
         if begin < end and start < stop:
             some = members[begin:end]
-            close = _close(of_rows, some, parts, start, stop, now[0], now[1])
+            close = _close(rows, some, scores, parts, start, stop)
             bit = np.uint32(1) << np.uint32(group % WIDTH)
-            known = np.array([n for n in range(len(some)) if groups_before[some[n], group // WIDTH] & bit], np.int64)
+            known = np.array([n for n in range(len(some)) if known_groups[some[n], group // WIDTH] & bit], np.int64)
             if len(known):
-                looked_at = _close(of_rows, some[known], parts, start, stop, before[0], before[1])
+                looked_at = _close(rows, some[known], scores_before, parts_before, start, stop)
                 for n in range(len(known)):
                     close[known[n]] &= ~looked_at[n]
             found, found_ends = _by_column(close, some, stop - start)
@@ -246,22 +297,17 @@ def _promising(queries, rows, outline, now, before):  # type: ignore[no-untyped-
 
 
 @numba.njit(nogil=True, cache=True)
-def _close(of_rows, chosen, means, start, stop, worst, within):  # type: ignore[no-untyped-def]
-    """Whether the worst neighbour of each of the chosen rows is within so many units of each mean: a bit a mean."""
-    rows, halves, lengths = of_rows
-    spreads, mean_lengths = within * means.spreads[start:stop], means.lengths[start:stop]
-    columns = columns_of(rows, means.heads, means.halves, start, stop)
+def _close(rows, chosen, scores, limited, start, stop):  # type: ignore[no-untyped-def]
+    """Which means from `start` to `stop` have members that may exceed the score of each chosen row: a bit a mean."""
+    heads, halves = limited
+    columns = columns_of(rows, heads, halves, start, stop)
     close = np.empty((len(chosen), -(-(stop - start) // WIDTH)), np.uint32)
-    highest = np.full((1, close.shape[1] * WIDTH), -np.inf, np.float32)
     for begin in range(0, len(chosen), _ROWS):
         some = chosen[begin : begin + _ROWS]
-        scores = multiply(rows, some, columns)
+        limits = multiply(rows, some, columns)
         for r in range(len(some)):
-            row = some[r]
-            for c in range(len(spreads)):
-                highest[0, c] = scores[r, c] + spreads[c] * (lengths[row] + mean_lengths[c])
             for w in range(close.shape[1]):
-                close[begin + r, w] = above(highest, 0, w * WIDTH, worst[row] + halves[row])
+                close[begin + r, w] = above(limits, r, w * WIDTH, scores[some[r]])
     return close
 
 

@@ -10,7 +10,7 @@ from cdp.knn.best import Best
 from cdp.knn.cells import arrange
 from cdp.knn.points import Points
 from cdp.knn.products import packed, rows_of, unpacked
-from cdp.knn.scan import Cells, scan
+from cdp.knn.scan import Cells, nearest, scan
 from cdp.knn.vectors import Vectors
 from cdp.knn.widen import Outline, Reach, widen
 from tests.unit.knn_graphs import with_tiles
@@ -54,16 +54,22 @@ def look_into_promising_parts(tiles, seed, n, k, n_cells, n_groups, shift):
     squares, middle = (exact**2).sum(axis=1), rounded(exact.mean(axis=0)[None])[0]
 
     def margins(members, worst, within):
-        """By how much worst scores lie farther than `within` units above the mean of the members'.
+        """By how much worst scores lie farther than `within` units above the mean of members', at least and at most.
 
-        In products with the queries, the mean is rounded, and made up for on the side of the members.
+        In products with the queries, the mean is rounded, and made up for on the side of the members. So are lengths
+        of queries, and what is multiplied with these: either way, where they are halfway.
         """
         mean, square = exact[members].mean(axis=0), squares[members].mean()
         near = rounded(mean[None])[0]
         score = exact @ near - squares / 2 - square / 2 - mean @ (near - mean)
         spread = ((exact[members] - mean) ** 2).sum(axis=1).mean() ** 0.5
         from_middle = ((exact - middle) ** 2).sum(axis=1)
-        return worst - score - within * spread * (from_middle**0.5 + from_middle[members].mean() ** 0.5)
+        of_members = within * spread * from_middle[members].mean() ** 0.5
+        more, less = (
+            rounded(way * from_middle[None] ** 0.5)[0].astype(float) * rounded(np.full((1, 1), way * within * spread))
+            for way in (1 + 1e-5, 1 - 1e-5)
+        )
+        return np.stack([worst - score - of_members - of_queries[0] for of_queries in (more, less)])
 
     reach, seen = Reach.none(n), home[:, None] == home
     score = -((vectors[:, None].astype(float) - vectors[None].astype(float)) ** 2).sum(axis=2) / 2
@@ -75,9 +81,10 @@ def look_into_promising_parts(tiles, seed, n, k, n_cells, n_groups, shift):
             by_group = {group: margins(group_of[home] == group, worst, 1.75 * within) for group in set(group_of[home])}
             for one in range(part.max() + 1):
                 members = part == one
-                of_group, of_part = by_group[group_of[home[members][0]]], margins(members, worst, within)
-                doubtful += np.sum(np.minimum(abs(of_group), abs(of_part)) < 1e-4 * (1 + shift**2))
-                seen[np.ix_(np.maximum(of_group, of_part) <= 0, members)] = True
+                both = np.stack([by_group[group_of[home[members][0]]], margins(members, worst, within)])
+                sure = both + 1e-4 * (1 + shift**2) * np.array([[[-1], [1]]])
+                doubtful += np.sum((sure[:, 0] <= 0) != (sure[:, 1] <= 0))
+                seen[np.ix_((both[:, 0] <= 0).all(axis=0), members)] = True
             if n <= 200:
                 assume(doubtful == 0)
             expected = np.sort(np.where(seen, score, -np.inf), axis=1)[:, ::-1][:, :k]
@@ -115,3 +122,52 @@ def test_how_much_is_promising_does_not_depend_on_the_origin(monkeypatch, shift)
     scan(points, Cells(points, arrangement.starts), best, probes=arrangement.probed)
     widen(points, points, outline, best, Reach.none(len(moved)), k=10, within=0.17, device="cpu")
     assert sum(listed) < 0.5 * len(moved) * len(outline.parts.halves)
+
+
+@pytest.mark.parametrize("share", [0.35, 0.6])
+def test_likely_tails_lose_next_to_nothing(share):
+    """Of members that are better, hardly one is ruled out, though far fewer of the others are left."""
+    rng = np.random.default_rng(0)
+    spectrum = 1 / np.arange(1, 513) ** 0.75
+    queries = rng.standard_normal((300, 512)) * spectrum
+    near = share * queries[:, None] + (1 - share**2) ** 0.5 * rng.standard_normal((300, 40, 512)) * spectrum
+    vectors = np.vstack((queries, near.reshape(-1, 512))).astype(np.float32)
+    points = Points.along_own_axes(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
+    scores = points.vectors[:300] @ points.vectors.T - 1
+    last = np.sort(scores, axis=1)[:, -11]
+    likely = widen_module._with_likely_tails(points.take(slice(300)), last)
+    heads, necks = ((unpacked(given), unpacked(words).T) for given, words in zip(likely[1:3], points[1:3], strict=True))
+    of_heads = heads[0] @ heads[1]
+    of_necks = of_heads - np.outer(heads[0][:, 0], heads[1][0]) + necks[0] @ necks[1]
+    rigorous = unpacked(points.heads[:300]) @ heads[1]
+    better = scores > last[:, None]
+    for bounds in (of_heads, of_necks):
+        assert np.mean(bounds[better] - 1 > np.broadcast_to(last[:, None], better.shape)[better]) > 0.9995
+    left, left_before = (np.sum(bounds - 1 > last[:, None]) for bounds in (of_heads, rigorous))
+    assert left < 0.7 * left_before
+
+
+def test_likely_tails_are_whole_where_nothing_is_known():
+    """No score yet, or vectors whose heads are all that there is of them."""
+    rng = np.random.default_rng(0)
+    for dim, make in ((128, Points.along_own_axes), (5, Points.of)):
+        points = make(rng.standard_normal((50, dim)).astype(np.float32) / np.arange(1, dim + 1).astype(np.float32))
+        scores = np.full(50, -np.inf, np.float32) if dim == 128 else np.zeros(50, np.float32) - 0.9 * points.halves
+        likely = widen_module._with_likely_tails(points, scores)
+        np.testing.assert_array_equal(likely.heads, points.heads)
+        np.testing.assert_array_equal(likely.necks, points.necks)
+
+
+def test_lengths_that_differ_lose_nothing():
+    """Of vectors in one direction, tails are alike, whatever their distance."""
+    rng = np.random.default_rng(0)
+    directions = rng.standard_normal((50, 512)) / np.arange(1, 513) ** 0.75
+    vectors = np.repeat(directions, 12, axis=0) * rng.uniform(0.2, 3, 600)[:, None]
+    points = Points.along_own_axes(vectors.astype(np.float32))
+    assert points.heads.shape[1] < 256
+    cells = Cells(points, np.arange(0, 601, 12))
+    outline = Outline.of(cells, np.array([0, 50]))
+    expected = nearest(points, points, 30)
+    start = Best(*(np.ascontiguousarray(array[:, ::3]) for array in expected))
+    widen(points, points, outline, start, Reach.none(600), k=10, within=1e9, device="cpu")
+    np.testing.assert_allclose(start.scores, expected.scores[:, :10], rtol=1e-3, atol=1e-6)
