@@ -29,7 +29,7 @@ from cdp.knn.scan import Cells, nearest, scan
 from cdp.knn.vectors import Vectors
 from cdp.knn.widen import Outline, Reach, widen
 
-_MIDDLE_SAMPLES = 4096
+_MIDDLE_SAMPLES = 4096  # about, at equal distances
 _COARSE = 63  # principal axes that the quantiser looks at
 _WITHIN = (0.22, 0.24, 0.26, 0.28, 0.31, 0.35, 0.42, 0.52, 0.7)  # of `widen`, by round, at most
 _TINY = 1e-9  # for a target of 1
@@ -244,7 +244,7 @@ def _trained(
     sample = vectors.take(np.sort(generator.permutation(len(vectors))[: training_size(n_cells)]))
     axes = principal_axes(sample)
     coarse = _coarse(sample, axes)
-    middle = np.median(coarse[:_MIDDLE_SAMPLES], axis=0)
+    middle = np.median(coarse[:: max(1, len(coarse) // _MIDDLE_SAMPLES)], axis=0)
 
     def seen(some: np.ndarray) -> np.ndarray:
         return _coarse(some, axes) - middle
