@@ -261,7 +261,7 @@ def _multiply_by_tiles(rows, chosen, columns):  # type: ignore[no-untyped-def]
 
 @numba.njit(nogil=True, cache=True)
 def _at_a_line(n):  # type: ignore[no-untyped-def]
-    """So many words, which begin at a line of the CPU's caches: tiles that do not take twice as long."""
+    """So many words, not filled; rows of tiles in them lie in one line of the CPU's caches each, not in two."""
     words = np.empty(n + _SIDE - 1, np.uint32)
     first = -(words.ctypes.data // 4) % _SIDE
     return words[first : first + n]

@@ -5,8 +5,8 @@ deviate from it by some share of a unit: the part's spread times the sum of two 
 seen from the middle of all points. If the score of q's k-th neighbour lies many such units above the mean, hardly a
 member is better. Samples in dense places are done with few parts; those far from everything look into many.
 
-Of the members, products of heads rule out most (see `cdp.knn.points`), and here those whose tails would have to be
-less likely than chance: a tail is seen at about the same angle as the whole vector.
+Products of heads rule out most members (see `cdp.knn.points`). Where all vectors have the same length, so do they here
+those of which only an unlikely tail would make better ones: two tails are at about the angle of the whole vectors.
 """
 
 from typing import NamedTuple
@@ -39,7 +39,8 @@ _PARTS = 512  # a task
 _ROWS = 256  # that are compared with means at a time
 # Limits for groups: by their spread, members lie farther from the mean of a group than from that of a part.
 _WIDER = 1.75
-_DEVIATIONS = 3  # standard ones, that what tails add to a product may lie above what is likely
+_DEVIATIONS = 3  # by which the cosine of two tails may exceed that of the vectors
+_PAIRS = 1024  # on which these are measured
 _UNEQUAL = 1e-5  # relative, of lengths
 
 
@@ -115,7 +116,7 @@ class Outline(NamedTuple):
 
 
 class Reach(NamedTuple):
-    """How far a search went: it compared each query with the members of all parts that were promising then.
+    """How far a search went: it looked at the members of all parts that were promising for a query then.
 
     Attributes
     ----------
@@ -181,7 +182,9 @@ def widen(
         (_limited(outline.parts, reach.within), _limited(outline.groups, _WIDER * reach.within))
         for reach in (now, before)
     ]
-    are_even = np.ptp(points.halves) <= _UNEQUAL * points.halves.max()
+    deviations = None
+    if device == "cpu" and np.ptp(points.halves) <= _UNEQUAL * points.halves.max():
+        deviations = _deviations(points)
 
     def task(start: int, stop: int) -> None:
         some = slice(start, stop)
@@ -191,8 +194,9 @@ def widen(
             (reach.worst[some] + here.halves, *limited) for reach, limited in zip((now, before), limits, strict=True)
         ]
         lists = _promising(rows_of(with_lengths), outline.group_starts, aims[0], aims[1])
-        asking = _with_likely_tails(here, best_here.scores[:, -1]) if are_even else here
-        scan_lists(asking, parts, best_here, lists, device=device)
+        if deviations:
+            here = _with_likely_tails(here, best_here, deviations)
+        scan_lists(here, parts, best_here, lists, device=device)
 
     size = block_size(len(points.vectors)) if device == "cpu" else max(1, len(now.worst))
     in_ranges(task, len(now.worst), size=size)
@@ -230,22 +234,33 @@ def _limited(means: Means, within: float) -> tuple[np.ndarray, np.ndarray]:
     return _with_first(means.heads, reach), means.halves - reach * means.lengths
 
 
-def _with_likely_tails(queries: Points, scores: np.ndarray) -> Points:
-    """Queries whose products with heads and necks bound, in all likelihood, those of members better than the scores.
+def _deviations(points: Points) -> list[float]:
+    """Of cosines from 0, for tails behind heads and behind necks: their root mean squares over pairs of points."""
+    some = points.take(slice(None, None, max(1, len(points.vectors) // _PAIRS)))
+    half = len(some.vectors) // 2
+    left, deviations = np.einsum("ij,ij->i", some.vectors, np.roll(some.vectors, half, axis=0)), []
+    for words in (some.heads, some.necks):
+        numbers = unpacked(words)
+        products = numbers * np.roll(numbers, half, axis=0)
+        left = left - products[:, 1:].sum(axis=1)
+        deviations.append(float(np.sqrt(np.mean((left / np.maximum(products[:, 0], np.float32(1e-30))) ** 2))))
+    return deviations
 
-    Where all vectors have the same length, a score tells the cosine of two of them. That of their tails is about the
-    same, as if these had been chosen at random: it deviates by one over the root of the number of their dimensions.
+
+def _with_likely_tails(queries: Points, best: Best, deviations: list[float]) -> Points:
+    """Queries whose products with heads and necks most likely exceed the worst score where members are better than it.
+
+    Their tails are as long as if the cosine of two tails were at most that of the whole vectors, which a score tells as
+    all have the same length, and some deviations more. The score is that in the middle of what is found: the
+    worst may become that before the search ends.
     """
+    scores = best.scores[:, best.scores.shape[1] // 2]
     cosines = 1 + np.where(np.isfinite(scores), scores, 0) / np.maximum(2 * queries.halves, np.float32(1e-30))
-    behind = queries.vectors.shape[1]
-
-    def shortened(words: np.ndarray) -> np.ndarray:
-        nonlocal behind
-        behind -= 2 * words.shape[1] - 1
-        shares = np.clip(cosines + _DEVIATIONS / max(1, behind) ** 0.5, 0, 1)
-        return _with_first(words, shares * unpacked(words[:, :1])[:, 0])
-
-    return queries._replace(heads=shortened(queries.heads), necks=shortened(queries.necks))
+    heads, necks = (
+        _with_first(words, np.clip(cosines + _DEVIATIONS * deviation, 0, 1) * unpacked(words[:, :1])[:, 0])
+        for words, deviation in zip((queries.heads, queries.necks), deviations, strict=True)
+    )
+    return queries._replace(heads=heads, necks=necks)
 
 
 def _with_first(words: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -267,7 +282,7 @@ def _lengths(heads, halves, middle):  # type: ignore[no-untyped-def]
 
 @numba.njit(nogil=True, cache=True)
 def _promising(rows, group_starts, now, before):  # type: ignore[no-untyped-def]
-    """Rows that look into each part, and where those of each part end; now and before hold what `_close` takes."""
+    """Rows that look into each part, and where those of each part end; from scores, limits of parts and of groups."""
     (scores, parts, groups), (scores_before, parts_before, groups_before) = now, before
     everyone, n_groups = np.arange(len(rows)), len(group_starts) - 1
     members, group_ends = _by_column(_close(rows, everyone, scores, groups, 0, n_groups), everyone, n_groups)

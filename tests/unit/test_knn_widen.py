@@ -128,14 +128,15 @@ def test_how_much_is_promising_does_not_depend_on_the_origin(monkeypatch, shift)
 def test_likely_tails_lose_next_to_nothing(share):
     """Of members that are better, hardly one is ruled out, though far fewer of the others are left."""
     rng = np.random.default_rng(0)
-    spectrum = 1 / np.arange(1, 513) ** 0.75
+    spectrum = np.where(np.arange(512) < 20, 1, 0.08)
     queries = rng.standard_normal((300, 512)) * spectrum
     near = share * queries[:, None] + (1 - share**2) ** 0.5 * rng.standard_normal((300, 40, 512)) * spectrum
     vectors = np.vstack((queries, near.reshape(-1, 512))).astype(np.float32)
     points = Points.along_own_axes(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
     scores = points.vectors[:300] @ points.vectors.T - 1
     last = np.sort(scores, axis=1)[:, -11]
-    likely = widen_module._with_likely_tails(points.take(slice(300)), last)
+    best = Best(np.repeat(last[:, None], 10, axis=1), np.zeros((300, 10), np.int32))
+    likely = widen_module._with_likely_tails(points.take(slice(300)), best, widen_module._deviations(points))
     heads, necks = ((unpacked(given), unpacked(words).T) for given, words in zip(likely[1:3], points[1:3], strict=True))
     of_heads = heads[0] @ heads[1]
     of_necks = of_heads - np.outer(heads[0][:, 0], heads[1][0]) + necks[0] @ necks[1]
@@ -153,7 +154,8 @@ def test_likely_tails_are_whole_where_nothing_is_known():
     for dim, make in ((128, Points.along_own_axes), (5, Points.of)):
         points = make(rng.standard_normal((50, dim)).astype(np.float32) / np.arange(1, dim + 1).astype(np.float32))
         scores = np.full(50, -np.inf, np.float32) if dim == 128 else np.zeros(50, np.float32) - 0.9 * points.halves
-        likely = widen_module._with_likely_tails(points, scores)
+        best = Best(scores[:, None], np.zeros((50, 1), np.int32))
+        likely = widen_module._with_likely_tails(points, best, widen_module._deviations(points))
         np.testing.assert_array_equal(likely.heads, points.heads)
         np.testing.assert_array_equal(likely.necks, points.necks)
 
@@ -171,3 +173,26 @@ def test_lengths_that_differ_lose_nothing():
     start = Best(*(np.ascontiguousarray(array[:, ::3]) for array in expected))
     widen(points, points, outline, start, Reach.none(600), k=10, within=1e9, device="cpu")
     np.testing.assert_allclose(start.scores, expected.scores[:, :10], rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize("padding", [0, 1500])
+def test_tails_in_use_are_likely_and_lose_next_to_nothing(monkeypatch, padding):
+    """From what one's own cell holds to the neighbours among all; coordinates that hold nothing change nothing."""
+    asking, looking = [], widen_module.scan_lists
+    monkeypatch.setattr(
+        widen_module, "scan_lists", lambda one, *given, **by: asking.append(one) or looking(one, *given, **by)
+    )
+    rng = np.random.default_rng(0)
+    spectrum = 1 / np.arange(1, 257) ** 0.75
+    centres = rng.standard_normal((150, 256)) * spectrum
+    vectors = centres[rng.integers(150, size=4000)] + 0.8 * rng.standard_normal((4000, 256)) * spectrum
+    vectors = np.hstack((vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.zeros((4000, padding))))
+    points = Points.along_own_axes(vectors.astype(np.float32))
+    cells = Cells(points, np.arange(0, 4001, 50))
+    best = Best.none(4000, 12)
+    scan(points, cells, best, probes=(np.arange(4000) // 50).astype(np.int32)[:, None])
+    outline = Outline.of(cells, np.array([0, 80]))
+    widen(points, points, outline, best, Reach.none(4000), k=10, within=1e9, device="cpu")
+    assert np.mean(best.scores[:, 9] >= nearest(points, points, 12).scores[:, 9] - 1e-5) > 0.99
+    tails, likely = (unpacked(np.vstack([one.heads for one in some]))[:, 0] for some in ([points], asking))
+    assert likely.mean() < 0.8 * tails.mean()

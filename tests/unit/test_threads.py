@@ -72,8 +72,10 @@ def test_error_in_a_range_is_raised():
     def fail(start, stop):
         raise RuntimeError(f"at {start}")
 
-    with pytest.raises(RuntimeError, match="at 0"):
-        in_ranges(fail, 5, size=2)
+    for size in (2, 5):
+        with pytest.raises(RuntimeError, match="at 0"):
+            in_ranges(fail, 5, size=size)
+        assert usable_threads() == len(os.sched_getaffinity(0))
 
 
 def test_one_blas_thread_holds_that_of_compiled_products_too():
