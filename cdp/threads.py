@@ -54,7 +54,8 @@ def one_blas_thread() -> Iterator[None]:
 def in_ranges(work: Callable[[int, int], None], n: int, *, size: int) -> None:
     """Call ``work(start, stop)`` for the ranges of `size` that make up 0..n, in `usable_threads()` threads.
 
-    In this one, if that is one, or there is one range.
+    In the calling thread, if that is one, or there is one range.
+
     The ranges do not depend on the number of threads. Compiled work must release the GIL (``nogil=True``);
     it compiles in half the time that numba's own parallel loops take. Within `work`, there is one thread to use.
     """

@@ -5,8 +5,9 @@ deviate from it by some share of a unit: the part's spread times the sum of two 
 seen from the middle of all points. If the score of q's k-th neighbour lies many such units above the mean, hardly a
 member is better. Samples in dense places are done with few parts; those far from everything look into many.
 
-Products of heads rule out most members (see `cdp.knn.points`). Where all vectors have the same length, so do they here
-those of which only an unlikely tail would make better ones: two tails are at about the angle of the whole vectors.
+Products of heads rule out most members (see `cdp.knn.points`). On the CPU, where all vectors have the same length,
+members are also ruled out if only an unusually large cosine of the tails would make them better: it is usually about
+that of the whole vectors.
 """
 
 from typing import NamedTuple
@@ -40,8 +41,8 @@ _ROWS = 256  # that are compared with means at a time
 # Limits for groups: by their spread, members lie farther from the mean of a group than from that of a part.
 _WIDER = 1.75
 _DEVIATIONS = 3  # by which the cosine of two tails may exceed that of the vectors
-_PAIRS = 1024  # on which these are measured
-_UNEQUAL = 1e-5  # relative, of lengths
+_PAIRS = 1024  # or some more, on which these are measured
+_UNEQUAL = 1e-5  # relative, of squared lengths
 
 
 class Means(NamedTuple):
@@ -163,7 +164,7 @@ def widen(
     best : Best
         What was found for each query; updated in place.
     before : Reach
-        Of the search before this; what it looked at is not looked at again.
+        Of the search before this; what it looked at is not looked at again, nor what it ruled out there.
     k : int
     within : float
         How many units the k-th best score may lie above the mean of a part that is looked at.
@@ -235,7 +236,7 @@ def _limited(means: Means, within: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _deviations(points: Points) -> list[float]:
-    """Of cosines from 0, for tails behind heads and behind necks: their root mean squares over pairs of points."""
+    """Root mean square cosines of the tails of pairs of points: behind heads, and behind necks."""
     some = points.take(slice(None, None, max(1, len(points.vectors) // _PAIRS)))
     half = len(some.vectors) // 2
     left, deviations = np.einsum("ij,ij->i", some.vectors, np.roll(some.vectors, half, axis=0)), []
