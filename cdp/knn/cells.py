@@ -19,7 +19,7 @@ import numpy as np
 from cdp.knn.best import Best
 from cdp.knn.exact import SPARE
 from cdp.knn.parts import sort_by_part
-from cdp.knn.points import Axes, Points, principal_axes
+from cdp.knn.points import Axes, Points, principal_axes, some_of
 from cdp.knn.products import packed
 from cdp.knn.proposal import Proposal
 from cdp.knn.quantizer import Quantizer, train, training_size
@@ -29,7 +29,7 @@ from cdp.knn.scan import Cells, nearest, scan
 from cdp.knn.vectors import Vectors
 from cdp.knn.widen import Outline, Reach, widen
 
-_MIDDLE_SAMPLES = 4096  # about, at equal distances
+_MIDDLE_SAMPLES = 4096
 _COARSE = 63  # principal axes that the quantiser looks at
 _WITHIN = (0.22, 0.24, 0.26, 0.28, 0.31, 0.35, 0.42, 0.52, 0.7)  # of `widen`, by round, at most
 _TINY = 1e-9  # for a target of 1
@@ -244,7 +244,7 @@ def _trained(
     sample = vectors.take(np.sort(generator.permutation(len(vectors))[: training_size(n_cells)]))
     axes = principal_axes(sample)
     coarse = _coarse(sample, axes)
-    middle = np.median(coarse[:: max(1, len(coarse) // _MIDDLE_SAMPLES)], axis=0)
+    middle = np.median(coarse[some_of(len(coarse), _MIDDLE_SAMPLES)], axis=0)
 
     def seen(some: np.ndarray) -> np.ndarray:
         return _coarse(some, axes) - middle

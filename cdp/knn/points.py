@@ -117,7 +117,7 @@ def principal_axes(vectors: np.ndarray) -> Axes | None:
     Axes or None
         None if there are no such, or if those of heads would be more than half of the dimensions.
     """
-    sample = vectors[:: max(1, len(vectors) // _SAMPLES)]
+    sample = vectors[some_of(len(vectors), _SAMPLES)]
     dim = sample.shape[1]
     width = min(max(_WIDTHS) + _NECK, dim)
     axes = np.linalg.qr(np.random.default_rng(0).standard_normal((dim, width)))[0].astype(np.float32)
@@ -131,6 +131,11 @@ def principal_axes(vectors: np.ndarray) -> Axes | None:
         if 2 * h <= dim and shares[h - 1] >= _SHARE:
             return Axes(np.ascontiguousarray(axes[:, :h]), np.ascontiguousarray(axes[:, h : h + _NECK]))
     return None
+
+
+def some_of(n: int, count: int) -> slice:
+    """Of `n` rows, about `count` at equal distances (up to twice as many); all, if they are fewer."""
+    return slice(None, None, max(1, n // count))
 
 
 def _with_tails(coordinates: np.ndarray, behind: np.ndarray, squares: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ import numpy as np
 
 from cdp.features import normalize, row_norms
 from cdp.knn.aligned import aligned
+from cdp.knn.points import some_of
 from cdp.threads import in_ranges
 
 METRICS = ("cosine", "angular", "l2", "l1")
@@ -53,7 +54,7 @@ class Vectors:
             largest = _checked_largest(self.features)
         self.origin, self.scale = np.zeros(self.features.shape[1]), 1.0
         if metric == "l2":  # in the middle of the data and at their scale, float32 has the digits that tell them apart
-            sample = self.features[:: max(1, len(self) // _ORIGIN_SAMPLES)].astype(np.float64)
+            sample = self.features[some_of(len(self), _ORIGIN_SAMPLES)].astype(np.float64)
             self.origin = np.median(sample, axis=0)
             lengths = np.linalg.norm(sample - self.origin, axis=1)
             middle = np.median(lengths[lengths > 0]) if lengths.any() else 0.0

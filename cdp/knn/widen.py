@@ -17,7 +17,7 @@ import numpy as np
 
 from cdp.knn.best import Best
 from cdp.knn.parts import part_starts
-from cdp.knn.points import Points
+from cdp.knn.points import Points, some_of
 from cdp.knn.products import (
     WIDTH,
     above,
@@ -41,7 +41,7 @@ _ROWS = 256  # that are compared with means at a time
 # Limits for groups: by their spread, members lie farther from the mean of a group than from that of a part.
 _WIDER = 1.75
 _DEVIATIONS = 3  # by which the cosine of two tails may exceed that of the vectors
-_PAIRS = 1024  # or some more, on which these are measured
+_PAIRS = 1024  # about, on which these are measured
 _UNEQUAL = 1e-5  # relative, of squared lengths
 
 
@@ -237,7 +237,7 @@ def _limited(means: Means, within: float) -> tuple[np.ndarray, np.ndarray]:
 
 def _deviations(points: Points) -> list[float]:
     """Root mean square cosines of the tails of pairs of points: behind heads, and behind necks."""
-    some = points.take(slice(None, None, max(1, len(points.vectors) // _PAIRS)))
+    some = points.take(some_of(len(points.vectors), _PAIRS))
     half = len(some.vectors) // 2
     left, deviations = np.einsum("ij,ij->i", some.vectors, np.roll(some.vectors, half, axis=0)), []
     for words in (some.heads, some.necks):
