@@ -71,6 +71,13 @@ def unpacked(words: np.ndarray) -> np.ndarray:
     return unpacked_rows(words, np.arange(len(words)))
 
 
+def with_first(words: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Rows of words, the first number of each of which is replaced."""
+    words = words.copy()
+    words[:, 0] = (words[:, 0] & _UPPER) | packed(values[:, None])[:, 0]
+    return words
+
+
 @numba.njit(nogil=True, cache=True)
 def unpacked_rows(words, rows):  # type: ignore[no-untyped-def]
     """The numbers in some rows of words."""

@@ -8,15 +8,14 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from cdp.knn.best import Best
 from cdp.knn.points import Points
-from cdp.knn.scan import Cells, nearest, scan
+from cdp.knn.scan import Cells
+from cdp.knn.shortlist import shortlist
 from cdp.threads import in_ranges
 
 _ITERATIONS = 3  # of Lloyd's algorithm
 _SAMPLES = 12  # a cell, to train on
 _GROUP_SAMPLES = 128  # a group of cells
-_BLOCK = 4096  # vectors a thread takes at a time
 
 
 class Quantizer(NamedTuple):
@@ -39,10 +38,8 @@ class Quantizer(NamedTuple):
         all_groups = len(self.groups.vectors)
         n_groups = all_groups if count == len(self) else min(max(count, 8), all_groups)
         queries = Points.rounded(vectors)
-        best = Best.none(len(vectors), count)
-        groups = nearest(queries, self.groups, n_groups, rounded=True, block=_BLOCK).found
-        scan(queries, self.centroids, best, probes=groups, rounded=True, block=_BLOCK)
-        return best.found
+        groups = shortlist(queries, Cells.one(self.groups), n_groups)
+        return shortlist(queries, self.centroids, count, probes=groups)
 
 
 def train(sample: np.ndarray, n_cells: int, *, generator: np.random.Generator) -> Quantizer:
@@ -99,7 +96,7 @@ def _k_means(vectors: np.ndarray, centroids: np.ndarray) -> np.ndarray:
 
 def _nearest_of(centroids: Points, points: Points) -> np.ndarray:
     """The nearest centroid of each point."""
-    return nearest(points, centroids, 1, rounded=True, block=_BLOCK).found[:, 0]
+    return shortlist(points, Cells.one(centroids), 1)[:, 0]
 
 
 @numba.njit(nogil=True, cache=True)

@@ -3,10 +3,10 @@
 import numba
 import numpy as np
 
-from cdp.knn.best import Best, close_heap, holds, offer, open_heap
+from cdp.knn.best import Best, close_heap, holds, open_heap
 from cdp.knn.points import Points
-from cdp.knn.products import lower, prefetch, product
-from cdp.knn.scan import closeness
+from cdp.knn.products import prefetch
+from cdp.knn.settle import settle
 from cdp.threads import in_ranges
 
 _BLOCK = 4096  # samples a task
@@ -129,9 +129,9 @@ def _refine(start, stop, rows, points, cells, links, found, new_scores, new_foun
                 waiting[0][n] = j
                 n += 1
                 if n == _WAITING:
-                    _settle(i, row, n, waiting, points, new_scores, new_found)
+                    settle(points, i, waiting, n, points, new_scores, new_found, row)
                     n = 0
-        _settle(i, row, n, waiting, points, new_scores, new_found)
+        settle(points, i, waiting, n, points, new_scores, new_found, row)
         close_heap(new_scores, new_found, row)
         for c in range(n_candidates):
             seen[candidates[c]] = False
@@ -148,30 +148,3 @@ def _mark(i, probes, cell_starts, found, seen, value):  # type: ignore[no-untype
     for j in found[i]:
         if j >= 0:
             seen[j] = value
-
-
-@numba.njit(nogil=True, cache=True)
-def _settle(i, row, n, waiting, points, new_scores, new_found):  # type: ignore[no-untyped-def]
-    """Offer those of the waiting that are better; each step asks for the memory that the next one reads."""
-    vectors, heads, necks, halves = points
-    places, bounds = waiting
-    left = 0
-    for w in range(n):
-        j = places[w]
-        bound = product(heads, i, heads, j) - halves[j] - halves[i]
-        if bound > new_scores[row, 0]:
-            prefetch(necks, j)
-            places[left], bounds[left] = j, bound - lower(heads[i, 0]) * lower(heads[j, 0])
-            left += 1
-    n, left = left, 0
-    for w in range(n):
-        j = places[w]
-        if bounds[w] + product(necks, i, necks, j) > new_scores[row, 0]:
-            prefetch(vectors, j)
-            places[left] = j
-            left += 1
-    for w in range(left):
-        j = places[w]
-        score = closeness(vectors, i, vectors, j)
-        if score > new_scores[row, 0]:
-            offer(score, j, new_scores, new_found, row)

@@ -12,11 +12,10 @@ import numpy as np
 from cdp.knn.best import Best, close_heap, holds, offer, open_heap
 from cdp.knn.points import Points
 from cdp.knn.products import WIDTH, above, columns_of, lower, lowest_bit, multiply, product, rows_of
-from cdp.threads import in_ranges, usable_threads
+from cdp.knn.settle import closeness
+from cdp.threads import in_ranges
 
 _ROWS, _COLUMNS = 256, 512  # queries and members of a cell that are compared at a time
-_BLOCKS = 4  # a thread, at least
-_SMALLEST_BLOCK, _LARGEST_BLOCK = 4096, 131072  # queries
 _ZERO = np.float32(1e-33)  # tiles take numbers below 2e-38 for 0, in each of the products that they sum
 
 
@@ -47,9 +46,8 @@ def scan(
     *,
     probes: np.ndarray | None = None,
     manhattan: bool = False,
-    rounded: bool = False,
     device: str = "cpu",
-    block: int | None = None,
+    block: int = 4096,
 ) -> None:
     """Compare each query with all vectors of the cells that it probes, and keep the best in `best`.
 
@@ -64,37 +62,25 @@ def scan(
         Different cells in each row, the most promising first, -1 for none; default the first cell.
     manhattan : bool
         Score by the negative sum of absolute differences; on the CPU only, from a `best` that holds nothing.
-    rounded : bool
-        Take products as they are of points that are `Points.rounded`: of members that are almost equally good, any may
-        be kept, with any score; on the CPU only, from a `best` that holds nothing.
     device : {"cpu", "cuda"}
-    block : int, optional
-        Queries that a thread takes at a time; default large ones, some for each thread. Unless `rounded`, it does not
-        change results.
+    block : int
+        Queries that a thread takes at a time. It does not change results.
 
     Notes
     -----
     Threads work side by side, so BLAS should be held to one thread.
     """
-    options: dict[str, Any] = {"manhattan": manhattan, "rounded": rounded, "device": device}
+    options: dict[str, Any] = {"manhattan": manhattan, "device": device}
     if probes is None:
         probes = np.zeros((len(queries.vectors), 1), np.int32)
 
     def task(start: int, stop: int) -> None:
         part = slice(start, stop)
         for some in (probes[part, :1], probes[part, 1:]):  # after the first cell, few members of others are better
-            lists = _rows_by_cell(some, len(cells.starts) - 1)
+            lists = rows_by_cell(some, len(cells.starts) - 1)
             scan_lists(queries.take(part), cells, best.take(part), lists, **options)
 
-    size = block or _block_size(len(probes))
-    in_ranges(task, len(probes), size=size if device == "cpu" else max(1, len(probes)))
-
-
-def _block_size(n: int) -> int:
-    """For blocks that are large, few of them looking into the same cells, and enough to keep all threads busy."""
-    threads = usable_threads()
-    each = max(_BLOCKS, -(-n // (threads * _LARGEST_BLOCK)))
-    return max(_SMALLEST_BLOCK, -(-n // (threads * each)))
+    in_ranges(task, len(probes), size=block if device == "cpu" else max(1, len(probes)))
 
 
 def nearest(
@@ -103,13 +89,12 @@ def nearest(
     width: int,
     *,
     manhattan: bool = False,
-    rounded: bool = False,
     device: str = "cpu",
     block: int = 512,
 ) -> Best:
     """The `width` points (as many as there are, if fewer) nearest to each query; for the options see `scan`."""
     best = Best.none(len(queries.vectors), min(width, len(points.vectors)))
-    scan(queries, Cells.one(points), best, manhattan=manhattan, rounded=rounded, device=device, block=block)
+    scan(queries, Cells.one(points), best, manhattan=manhattan, device=device, block=block)
     return best
 
 
@@ -120,12 +105,11 @@ def scan_lists(
     lists: tuple[np.ndarray, np.ndarray],
     *,
     manhattan: bool = False,
-    rounded: bool = False,
     device: str = "cpu",
 ) -> None:
     """`scan`, in one thread, of the queries listed by cell: those of all cells, and where each cell's end."""
     if device == "cpu":
-        _scan(queries, rows_of(queries.heads), cells.points, cells.starts, *best, *lists, manhattan, rounded)
+        _scan(queries, rows_of(queries.heads), cells.points, cells.starts, *best, *lists, manhattan)
     else:
         from cdp.knn.scan_torch import scan_torch  # loading torch takes seconds
 
@@ -133,7 +117,7 @@ def scan_lists(
 
 
 @numba.njit(nogil=True, cache=True)
-def _scan(queries, rows, members, starts, scores, found, listed, ends, manhattan, rounded):  # type: ignore[no-untyped-def]
+def _scan(queries, rows, members, starts, scores, found, listed, ends, manhattan):  # type: ignore[no-untyped-def]
     least = np.empty(len(scores), np.float32)  # of q·x - |x|²/2 for x to be better than the worst found
     for row in range(len(scores)):
         open_heap(scores, found, row)
@@ -150,8 +134,6 @@ def _scan(queries, rows, members, starts, scores, found, listed, ends, manhattan
                 if manhattan:
                     tile = _negative_distances(queries.vectors[chosen], members.vectors[start:stop])
                     _offer_scores(tile, chosen, start, scores, found)
-                elif rounded:
-                    _offer_scores(multiply(rows, chosen, columns), chosen, start, scores, found)
                 else:
                     bounds = multiply(rows, chosen, columns)
                     _offer_bounded(bounds, chosen, start, queries, members, scores, found, least)
@@ -202,18 +184,8 @@ def _offer_scores(tile, rows, start, scores, found):  # type: ignore[no-untyped-
                     offer(tile[r, c], start + c, scores, found, row)
 
 
-@numba.njit(nogil=True, cache=True, fastmath=True)
-def closeness(queries, i, vectors, j):  # type: ignore[no-untyped-def]
-    """The score of the j-th vector for the i-th query: minus half the squared distance, which loses no digits."""
-    total = np.float32(0)
-    for d in range(queries.shape[1]):
-        difference = queries[i, d] - vectors[j, d]
-        total += difference * difference
-    return -total / np.float32(2)
-
-
 @numba.njit(nogil=True, cache=True)
-def _rows_by_cell(probes, n_cells):  # type: ignore[no-untyped-def]
+def rows_by_cell(probes, n_cells):  # type: ignore[no-untyped-def]
     """Rows that probe each cell, and where those of each cell end."""
     ends = np.zeros(n_cells + 1, np.int64)
     for row in range(len(probes)):

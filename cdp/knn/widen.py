@@ -30,6 +30,7 @@ from cdp.knn.products import (
     rows_of,
     unpacked,
     upper,
+    with_first,
 )
 from cdp.knn.scan import Cells, scan_lists
 from cdp.threads import in_ranges
@@ -190,7 +191,7 @@ def widen(
     def task(start: int, stop: int) -> None:
         some = slice(start, stop)
         here, best_here = queries.take(some), best.take(some)
-        with_lengths = _with_first(here.heads, _lengths(here.heads, here.halves, outline.middle))
+        with_lengths = with_first(here.heads, _lengths(here.heads, here.halves, outline.middle))
         aims = [
             (reach.worst[some] + here.halves, *limited) for reach, limited in zip((now, before), limits, strict=True)
         ]
@@ -232,7 +233,7 @@ def _limited(means: Means, within: float) -> tuple[np.ndarray, np.ndarray]:
     Short, as all such products, of half the square of the query.
     """
     reach = np.float32(within) * means.spreads
-    return _with_first(means.heads, reach), means.halves - reach * means.lengths
+    return with_first(means.heads, reach), means.halves - reach * means.lengths
 
 
 def _deviations(points: Points) -> list[float]:
@@ -258,17 +259,10 @@ def _with_likely_tails(queries: Points, best: Best, deviations: list[float]) -> 
     scores = best.scores[:, best.scores.shape[1] // 2]
     cosines = 1 + np.where(np.isfinite(scores), scores, 0) / np.maximum(2 * queries.halves, np.float32(1e-30))
     heads, necks = (
-        _with_first(words, np.clip(cosines + _DEVIATIONS * deviation, 0, 1) * unpacked(words[:, :1])[:, 0])
+        with_first(words, np.clip(cosines + _DEVIATIONS * deviation, 0, 1) * unpacked(words[:, :1])[:, 0])
         for words, deviation in zip((queries.heads, queries.necks), deviations, strict=True)
     )
     return queries._replace(heads=heads, necks=necks)
-
-
-def _with_first(words: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Rows of words, the first number of each of which is replaced."""
-    words = words.copy()
-    words[:, 0] = (words[:, 0] & np.uint32(0xFFFF0000)) | packed(values[:, None])[:, 0]
-    return words
 
 
 @numba.njit(nogil=True, cache=True)

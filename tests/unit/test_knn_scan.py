@@ -7,8 +7,7 @@ from cdp.features import normalize
 from cdp.knn import scan_torch
 from cdp.knn.best import Best
 from cdp.knn.points import Points
-from cdp.knn.products import packed, unpacked
-from cdp.knn.scan import Cells, nearest, scan
+from cdp.knn.scan import Cells, scan
 from cdp.threads import limit_threads
 from tests.unit.knn_graphs import TORCH_DEVICES, decaying
 
@@ -64,18 +63,6 @@ def test_scan_compares_with_the_probed_cells_only(device, seed, n, width, n_cell
     for q, found in enumerate(best.found):
         assert set(cell_of[found[found >= 0]]) <= set(probes[q])
         assert len(set(found[found >= 0])) == np.count_nonzero(found >= 0)
-
-
-@settings(max_examples=50)
-@given(SEEDS, st.integers(1, 80), st.integers(1, 10), st.integers(1, 70))
-def test_rounded_products_are_those_of_bfloat16(seed, n, width, dim):
-    rng = np.random.default_rng(seed)
-    vectors, sources = (rng.standard_normal((m, dim)).astype(np.float32) for m in (n, 9))
-    found = nearest(Points.rounded(sources), Points.rounded(vectors), width, rounded=True).found
-    here, there = (unpacked(packed(rows))[:, :dim].astype(float) for rows in (sources, vectors))
-    scores = here @ there.T - (there**2).sum(axis=1) / 2
-    taken = np.take_along_axis(scores, found, axis=1)
-    np.testing.assert_allclose(taken, -np.sort(-scores, axis=1)[:, : min(width, n)], atol=1e-4)
 
 
 @pytest.mark.parametrize("threads", [1, 2])

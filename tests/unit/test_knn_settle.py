@@ -1,0 +1,29 @@
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cdp.knn.best import Best
+from cdp.knn.points import Points
+from cdp.knn.settle import settle_listed
+from tests.unit.knn_graphs import decaying
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 12), st.integers(0, 12), st.booleans())
+def test_the_best_of_the_listed_are_kept(seed, width, more, along_axes):
+    rng = np.random.default_rng(seed)
+    vectors = decaying(seed, 60, 80)
+    points = Points.along_own_axes(vectors) if along_axes else Points.of(vectors)
+    listed = rng.permuted(np.tile(np.arange(60, dtype=np.int32), (7, 1)), axis=1)[:, : width + more]
+    for row, n in enumerate(rng.integers(0, width + more + 1, 7)):
+        listed[row, n:] = -1
+    best = Best.none(7, width)
+    late = settle_listed(points.take(slice(7)), points, listed, best)
+    for q, row in enumerate(listed):
+        row = row[row >= 0]
+        distances = ((vectors[q].astype(float) - vectors[row]) ** 2).sum(axis=1)
+        order = np.argsort(distances)[:width]
+        assert best.found[q, : len(order)].tolist() == row[order].tolist()
+        assert (best.found[q, len(order) :] == -1).all()
+        assert np.isneginf(best.scores[q, len(order) :]).all()
+        np.testing.assert_allclose(best.scores[q, : len(order)], -distances[order] / 2, rtol=1e-4)
+        assert late[q] == np.count_nonzero(order >= width)
