@@ -17,6 +17,7 @@ from cdp.threads import in_ranges
 _ROWS, _COLUMNS = 256, 512  # queries and members of a cell that are compared at a time
 _SPARE = 5  # candidates beside those that are wanted, which thinning may leave
 _LATE = 0.4  # share of the last third of a shortlist, at most, that may be among the best
+_TINY = np.float32(1e-30)
 _ROOM = 8  # for candidates, beside twice as many as are wanted
 
 
@@ -130,7 +131,7 @@ def _threshold(scores, row, count, width):  # type: ignore[no-untyped-def]
     smallest = largest = scores[row, 0]
     for t in range(1, count):
         smallest, largest = min(smallest, scores[row, t]), max(largest, scores[row, t])
-    low, high = smallest - (largest - smallest) - abs(smallest), largest
+    low, high = smallest - (largest - smallest) - abs(smallest) - _TINY, largest
     enough = min(width + _SPARE, 2 * width)
     while True:
         middle = (low + high) / np.float32(2)

@@ -26,7 +26,7 @@ def test_those_with_the_largest_products_are_listed_in_order(seed, n, width, dim
     rng = np.random.default_rng(seed)
     vectors, sources = (rng.standard_normal((m, dim)).astype(np.float32) for m in (n, 9))
     if are_few:  # values, so that many scores are equal
-        vectors, sources = np.sign(vectors[:, :2]), np.sign(sources[:, :2])
+        vectors, sources = np.round(vectors[:, :2] / 2), np.round(sources[:, :2] / 2)
     points = Points.rounded(vectors)
     cells, cell_of = cells_of(points, rng, n_cells)
     probes = rng.permuted(np.tile(np.arange(n_cells, dtype=np.int32), (9, 1)), axis=1)[
@@ -46,8 +46,9 @@ def test_those_with_the_largest_products_are_listed_in_order(seed, n, width, dim
         np.testing.assert_allclose(of_taken, -np.sort(-scores)[:width], atol=1e-4)
 
 
-def test_of_equals_by_the_thousand_some_are_listed():
-    points = Points.rounded(np.ones((5000, 8), np.float32))
+@pytest.mark.parametrize("value", [0, 1])
+def test_of_equals_by_the_thousand_some_are_listed(value):
+    points = Points.rounded(np.full((5000, 8), value, np.float32))
     listed = shortlist(points.take(slice(3)), Cells.one(points), 20)
     assert [len(set(row)) for row in listed] == [20] * 3
     assert listed.min() >= 0
