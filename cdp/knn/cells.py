@@ -17,10 +17,11 @@ from typing import NamedTuple
 import numpy as np
 
 from cdp.knn.best import Best
+from cdp.knn.blocks import block_size
 from cdp.knn.exact import SPARE
 from cdp.knn.parts import sort_by_part
 from cdp.knn.points import Axes, Points, principal_axes, some_of
-from cdp.knn.products import TILES, packed
+from cdp.knn.products import packed
 from cdp.knn.proposal import Proposal
 from cdp.knn.quantizer import Quantizer, train, training_size
 from cdp.knn.recall import RecallSample
@@ -28,8 +29,7 @@ from cdp.knn.refine import new_since, refine
 from cdp.knn.scan import Cells, nearest, scan
 from cdp.knn.shortlist import likely_best
 from cdp.knn.vectors import Vectors
-from cdp.knn.widen import Outline, Reach, block_size, widen
-from cdp.threads import usable_threads
+from cdp.knn.widen import Outline, Reach, widen
 
 _MIDDLE_SAMPLES = 4096
 _COARSE = 63  # principal axes that the quantiser looks at
@@ -39,8 +39,6 @@ _FIRST = 0.09  # units that bring little
 _RATE = 35  # what is not found falls by about so many e-folds with each unit more
 _SPARE_STEP = 0.015  # against rounds that change little, and cost nearly as much as others
 _FEW, _MANY = 1.5, 10  # times as many neighbours missing as may be
-_BLOCKS = 4  # of rows a thread, at least
-_SMALLEST_BLOCK, _LARGEST_BLOCK = 4096, 131072
 ROUNDS = len(_WITHIN) + 1  # the last one compares with all
 
 
@@ -174,7 +172,7 @@ def look(arrangement: Arrangement, rows: slice, *, k: int, device: str) -> Found
     if is_all:
         best = nearest(points, arrangement.points, width, device=device)
     elif device == "cpu":
-        block = _block_size(len(probes), len(arrangement.samples))
+        block = block_size(len(probes), len(arrangement.samples))
         best = likely_best(points, arrangement.cells, width, probes=probes, block=block)
     else:
         best = Best.none(len(probes), width)
@@ -229,19 +227,6 @@ def look_around(
             widenings += 1
         recall = np.nan
     return Found(*best, new_since(found.found[rows], best.found, k), *reach, widenings, recall)
-
-
-def _block_size(n_rows: int, n_samples: int) -> int:
-    """How many rows a thread takes at a time in the first look.
-
-    Many, so that several look into the same cell, but some blocks for each thread. BLAS may round products of the same
-    vectors differently in other blocks, which must not depend on the threads then.
-    """
-    if not TILES:
-        return block_size(n_samples)
-    threads = usable_threads()
-    each = max(_BLOCKS, -(-n_rows // (threads * _LARGEST_BLOCK)))
-    return max(_SMALLEST_BLOCK, -(-n_rows // (threads * each)))
 
 
 def _further(before: float, widenings: int, number: int, missing: float) -> float:

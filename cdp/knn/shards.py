@@ -15,13 +15,14 @@ import numpy as np
 from cdp.devices import choose_device
 from cdp.files import load_arrays, map_array, save_array, save_arrays
 from cdp.knn import exact
+from cdp.knn.blocks import fixed_size
 from cdp.knn.cells import Arrangement, Found, arrange, look, look_around
 from cdp.knn.ordered import ordered
 from cdp.knn.points import Points
 from cdp.knn.proposal import Proposal
 from cdp.knn.recall import RecallSample, check_wanted
 from cdp.knn.vectors import Vectors
-from cdp.knn.widen import Means, Outline, block_size
+from cdp.knn.widen import Means, Outline
 from cdp.neighbors import Neighbors
 from cdp.threads import one_blas_thread
 
@@ -118,8 +119,8 @@ def search_shard(
 
 
 def _rows(shard: int, shards: int, n_samples: int) -> slice:
-    """Whole blocks (see `block_size`), as many for each shard."""
-    size = block_size(n_samples)
+    """Whole blocks (see `fixed_size`), as many for each shard."""
+    size = fixed_size(n_samples)
     n_blocks = -(-n_samples // size)
     first, last = (size * (number * n_blocks // shards) for number in (shard, shard + 1))
     return slice(first, min(last, n_samples))

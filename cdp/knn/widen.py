@@ -16,6 +16,7 @@ import numba
 import numpy as np
 
 from cdp.knn.best import Best
+from cdp.knn.blocks import block_size
 from cdp.knn.parts import part_starts
 from cdp.knn.points import Points, some_of
 from cdp.knn.products import (
@@ -35,8 +36,6 @@ from cdp.knn.products import (
 from cdp.knn.scan import Cells, scan_lists
 from cdp.threads import in_ranges
 
-_BLOCKS = 16  # tasks, or more, of at most so many queries:
-_LARGEST_BLOCK = 16384
 _PARTS = 512  # a task
 _ROWS = 256  # that are compared with means at a time
 # Limits for groups: by their spread, members lie farther from the mean of a group than from that of a part.
@@ -137,11 +136,6 @@ class Reach(NamedTuple):
         return cls(np.full(n_queries, np.inf, np.float32), 0.0)
 
 
-def block_size(n_points: int) -> int:
-    """Queries that are searched for at a time: what is promising may depend, by a rounding, on who is among them."""
-    return max(1, min(_LARGEST_BLOCK, n_points // _BLOCKS))
-
-
 def widen(
     queries: Points,
     points: Points,
@@ -200,7 +194,7 @@ def widen(
             here = _with_likely_tails(here, best_here, deviations)
         scan_lists(here, parts, best_here, lists, device=device)
 
-    size = block_size(len(points.vectors)) if device == "cpu" else max(1, len(now.worst))
+    size = block_size(len(now.worst), len(points.vectors)) if device == "cpu" else max(1, len(now.worst))
     in_ranges(task, len(now.worst), size=size)
     return now
 

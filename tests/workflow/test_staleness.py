@@ -210,6 +210,7 @@ MODULES = {
     "knn/__init__.py": FROM_SEARCH,
     "knn/aligned.py": FROM_POINTS,
     "knn/best.py": FROM_SCAN,
+    "knn/blocks.py": FROM_SEARCH,
     "knn/cells.py": FROM_SEARCH,
     "knn/exact.py": FROM_SEARCH,
     "knn/faiss.py": FROM_SEARCH,
