@@ -74,11 +74,11 @@ def _sift(score, position, scores, found, row, size):  # type: ignore[no-untyped
     """Put an entry in the root's place among the first `size`."""
     node, child = 0, 1
     while child < size:
-        if child + 1 < size and _is_worse(
+        if child + 1 < size and is_worse(
             scores[row, child + 1], found[row, child + 1], scores[row, child], found[row, child]
         ):
             child += 1
-        if not _is_worse(scores[row, child], found[row, child], score, position):
+        if not is_worse(scores[row, child], found[row, child], score, position):
             break
         scores[row, node], found[row, node] = scores[row, child], found[row, child]
         node, child = child, 2 * child + 1
@@ -86,5 +86,6 @@ def _sift(score, position, scores, found, row, size):  # type: ignore[no-untyped
 
 
 @numba.njit(nogil=True, cache=True)
-def _is_worse(score, position, other_score, other_position):  # type: ignore[no-untyped-def]
+def is_worse(score, position, other_score, other_position):  # type: ignore[no-untyped-def]
+    """Whether an entry comes after another."""
     return score < other_score or (score == other_score and position > other_position)

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cdp.knn.best import Best
-from cdp.knn.blocks import block_size
+from cdp.knn.blocks import size_by_threads
 from cdp.knn.exact import SPARE
 from cdp.knn.parts import sort_by_part
 from cdp.knn.points import Axes, Points, principal_axes, some_of
@@ -166,13 +166,13 @@ def arrange(vectors: Vectors, *, k: int, seed: int, cell_size: int = 64, probes:
 
 
 def look(arrangement: Arrangement, rows: slice, *, k: int, device: str) -> Found:
-    """Round 0: the best of the nearest cells, for some rows of the arrangement; of the only one, these are exact."""
+    """Round 0: nearly all of the best of the nearest cells, for some rows of the arrangement; of the only one, all."""
     points, probes = arrangement.points.take(rows), arrangement.probed[rows]
     width, is_all = min(k + SPARE, len(arrangement.samples)), len(arrangement.starts) == 2
     if is_all:
         best = nearest(points, arrangement.points, width, device=device)
     elif device == "cpu":
-        block = block_size(len(probes), len(arrangement.samples))
+        block = size_by_threads(len(probes), len(arrangement.samples))
         best = likely_best(points, arrangement.cells, width, probes=probes, block=block)
     else:
         best = Best.none(len(probes), width)

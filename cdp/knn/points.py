@@ -83,7 +83,7 @@ class Points(NamedTuple):
 
     @classmethod
     def rounded(cls, vectors: np.ndarray) -> "Points":
-        """Points as rounding leaves them, heads being whole and without tails; only for scans that are `rounded`."""
+        """Points as rounding leaves them, heads being whole and without tails; only for `cdp.knn.shortlist`."""
         n, dim = vectors.shape
         heads, halves = aligned((n, -(-dim // 2)), np.uint32), np.empty(n, np.float32)
 

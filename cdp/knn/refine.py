@@ -35,7 +35,7 @@ def refine(
         Whether each of the k best was not there when the last refinement began; of no others, neighbours are looked at.
         Paths from a sample to a neighbour's neighbour all of whose links existed then are not followed again.
     probes : ndarray of shape (n_samples, p), int32
-        The cells that each sample was compared with.
+        The cells that each sample has looked into; hardly any neighbours were missed there.
     cell_starts : ndarray of shape (n_cells + 1,), int64
         Where each cell begins among the samples.
     rows : ndarray of shape (n_rows,), int64
@@ -140,7 +140,7 @@ def _refine(start, stop, rows, points, cells, links, found, new_scores, new_foun
 
 @numba.njit(nogil=True, cache=True)
 def _mark(i, probes, cell_starts, found, seen, value):  # type: ignore[no-untyped-def]
-    """Mark what a sample need not be compared with: members of the cells that it has probed, and what it has found."""
+    """Mark what a sample is not compared with: members of the cells that it has probed, and what it has found."""
     for cell in probes[i]:
         if cell >= 0:
             for j in range(cell_starts[cell], cell_starts[cell + 1]):

@@ -1,7 +1,7 @@
-"""The inner loop of every search: products of queries with the cells that each query probes.
+"""Queries compared with all members of the cells that each query probes.
 
-Exact search probes one cell that holds all samples; a coarse quantiser's search probes few of many; to find which,
-centroids are searched in the same way, by rounded products. Products of heads tell which products are worth computing.
+Exact search probes one cell that holds all samples; other searches few of many, which may be parts of cells. Products
+of heads tell which distances are worth computing.
 """
 
 from typing import Any, NamedTuple
@@ -15,7 +15,7 @@ from cdp.knn.products import WIDTH, above, columns_of, lower, lowest_bit, multip
 from cdp.knn.settle import closeness
 from cdp.threads import in_ranges
 
-_ROWS, _COLUMNS = 256, 512  # queries and members of a cell that are compared at a time
+ROWS, COLUMNS = 256, 512  # queries and members of a cell that are compared at a time
 _ZERO = np.float32(1e-33)  # tiles take numbers below 2e-38 for 0, in each of the products that they sum
 
 
@@ -126,11 +126,11 @@ def _scan(queries, rows, members, starts, scores, found, listed, ends, manhattan
         begin, end = ends[cell - 1] if cell else 0, ends[cell]
         if begin == end:
             continue
-        for start in range(starts[cell], starts[cell + 1], _COLUMNS):
-            stop = min(start + _COLUMNS, starts[cell + 1])
+        for start in range(starts[cell], starts[cell + 1], COLUMNS):
+            stop = min(start + COLUMNS, starts[cell + 1])
             columns = columns_of(rows, members.heads, members.halves, start, stop)
-            for some in range(begin, end, _ROWS):
-                chosen = listed[some : min(some + _ROWS, end)]
+            for some in range(begin, end, ROWS):
+                chosen = listed[some : min(some + ROWS, end)]
                 if manhattan:
                     tile = _negative_distances(queries.vectors[chosen], members.vectors[start:stop])
                     _offer_scores(tile, chosen, start, scores, found)

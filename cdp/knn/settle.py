@@ -3,7 +3,7 @@
 import numba
 import numpy as np
 
-from cdp.knn.best import Best, close_heap, holds, offer, open_heap
+from cdp.knn.best import Best, close_heap, holds, is_worse, offer, open_heap
 from cdp.knn.points import Points
 from cdp.knn.products import lower, prefetch, product
 
@@ -22,7 +22,7 @@ def settle_listed(queries: Points, members: Points, listed: np.ndarray, best: Be
     Returns
     -------
     ndarray of shape (n_queries,), int64
-        How many of the best were not among the first of the listed, of as many.
+        How many of the best came after the first listed, of which there are as many as are kept.
     """
     return _settle_rows(queries, members, listed, *best)
 
@@ -47,7 +47,7 @@ def _settle_rows(queries, members, listed, scores, found):  # type: ignore[no-un
         for t in range(n_first):
             j = listed[row, t]
             score, slot = closeness(queries.vectors, row, members.vectors, j), t
-            while slot > 0 and scores[row, slot - 1] < score:
+            while slot > 0 and is_worse(scores[row, slot - 1], found[row, slot - 1], score, j):
                 scores[row, slot], found[row, slot] = scores[row, slot - 1], found[row, slot - 1]
                 slot -= 1
             scores[row, slot], found[row, slot] = score, j
@@ -62,7 +62,7 @@ def _settle_rows(queries, members, listed, scores, found):  # type: ignore[no-un
 
 @numba.njit(nogil=True, cache=True)
 def settle(queries, i, waiting, n, members, scores, found, row):  # type: ignore[no-untyped-def]
-    """Offer a query's first `n` waiting, of which none is found, to a heap, where they are better.
+    """Offer the first `n` of the waiting members, none of which is in the heap yet, to a query's heap.
 
     The memory of their heads should have been asked for; each step asks for what the next one reads.
     """

@@ -1,4 +1,4 @@
-"""The members of cells that most likely are the best for each query, as products of heads alone tell them.
+"""The members of cells that most likely are the best for each query, as products of few coordinates tell them.
 
 Where a neighbour may be missed, this is the fastest way to look at cells for the first time: while nothing is found
 that is hard to beat, bounds rule out little, and most of what is compared exactly is soon replaced.
@@ -10,25 +10,26 @@ import numpy as np
 from cdp.knn.best import Best
 from cdp.knn.points import Points
 from cdp.knn.products import WIDTH, above, columns_of, lowest_bit, multiply, rows_of, with_first
-from cdp.knn.scan import Cells, rows_by_cell, scan
+from cdp.knn.scan import COLUMNS, ROWS, Cells, rows_by_cell, scan
 from cdp.knn.settle import settle_listed
 from cdp.threads import in_ranges
 
-_ROWS, _COLUMNS = 256, 512  # queries and members of a cell that are compared at a time
-_SPARE = 5  # candidates beside those that are wanted, which thinning may leave
-_LATE = 0.4  # share of the last third of a shortlist, at most, that may be among the best
-_TINY = np.float32(1e-30)
+_NECK = 16  # words of necks that are looked at beside heads: one tile
+_LATE = 0.4  # share of the last third of a shortlist that may be among the best
+_EXTRA = 5  # candidates that thinning may leave beside those that are wanted
 _ROOM = 8  # for candidates, beside twice as many as are wanted
+_TINY = np.float32(1e-30)
 
 
 def shortlist(
     queries: Points, cells: Cells, width: int, *, probes: np.ndarray | None = None, block: int = 4096
 ) -> np.ndarray:
-    """The members of probed cells whose heads have the largest products with those of a query, less their halves.
+    """The members of probed cells with the largest products of heads and necks with a query's, less their halves.
 
     Parameters
     ----------
     queries : Points
+        Without tails, such as those of `Points.rounded`.
     cells : Cells
     width : int
         How many.
@@ -55,26 +56,30 @@ def shortlist(
 
 
 def likely_best(queries: Points, cells: Cells, width: int, *, probes: np.ndarray, block: int) -> Best:
-    """The best `width` members of probed cells, most of them: those of a shortlist half as long again.
+    """Nearly all of the best `width` members of the probed cells, from a shortlist half as long again.
 
-    Where its last third proves better than that lets expect, heads tell too little, and all members are compared.
-    For the parameters see `shortlist`.
+    Where many of its last third are among the best, products tell too little, and all members are compared.
+    For the parameters see `shortlist`; queries may have tails.
     """
-    best = Best.none(len(queries.heads), width)
+    best, more = Best.none(len(queries.heads), width), -(-width // 2)
 
     def task(start: int, stop: int) -> None:
         some = slice(start, stop)
         here = queries.take(some)
-        without_tails = here._replace(heads=with_first(here.heads, np.zeros(stop - start, np.float32)))
-        listed = _listed(without_tails, cells, width + width // 2, probes[some])
-        late = settle_listed(here, cells.points, listed, best.take(some))
-        unsure = start + np.flatnonzero(late > _LATE * (width // 2))
-        better = Best(best.scores[unsure], best.found[unsure])
-        scan(queries.take(unsure), cells, better, probes=probes[unsure])
-        best.scores[unsure], best.found[unsure] = better
+        listed = _listed(_without_tails(here), cells, width + more, probes[some])
+        is_unsure = settle_listed(here, cells.points, listed, best.take(some)) > _LATE * more
+        if is_unsure.any():
+            their = np.where(is_unsure[:, None], probes[some], np.int32(-1))
+            scan(here, cells, best.take(some), probes=their, block=stop - start)
 
     in_ranges(task, len(queries.heads), size=block)
     return best
+
+
+def _without_tails(points: Points) -> Points:
+    """Points whose products with others are those of heads and necks alone."""
+    none = np.zeros(len(points.halves), np.float32)
+    return points._replace(heads=with_first(points.heads, none), necks=with_first(points.necks, none))
 
 
 def _listed(queries: Points, cells: Cells, width: int, probes: np.ndarray) -> np.ndarray:
@@ -82,57 +87,59 @@ def _listed(queries: Points, cells: Cells, width: int, probes: np.ndarray) -> np
     n, room = len(queries.heads), _ROOM + 2 * width
     candidates = np.empty((n, room), np.float32), np.empty((n, room), np.int32)
     state = *candidates, np.zeros(n, np.int64), np.full(n, -np.inf, np.float32)
+    rows = rows_of(np.hstack((queries.heads, queries.necks[:, :_NECK])))
     for some in (probes[:, :1], probes[:, 1:]):  # after the first cell, few members of others are better
-        lists = rows_by_cell(some, len(cells.starts) - 1)
-        _collect(rows_of(queries.heads), cells.points.heads, cells.points.halves, cells.starts, lists, width, state)
+        _collect(rows, cells.points, cells.starts, rows_by_cell(some, len(cells.starts) - 1), width, state)
     listed = np.full((n, width), -1, np.int32)
     _finish(state, listed)
     return listed
 
 
 @numba.njit(nogil=True, cache=True)
-def _collect(rows, heads, halves, starts, lists, width, state):  # type: ignore[no-untyped-def]
-    """Add what may be among the best to the candidates: their scores, positions, number, and what is too low."""
-    (listed, ends), (scores, positions, counts, lowest) = lists, state
+def _collect(rows, members, starts, lists, width, state):  # type: ignore[no-untyped-def]
+    """Add what may be among the best to the candidates: scores, positions, how many, and what others must exceed."""
+    (listed, ends), (scores, positions, counts, limits) = lists, state
     for cell in range(len(starts) - 1):
         begin, end = ends[cell - 1] if cell else 0, ends[cell]
         if begin == end:
             continue
-        for start in range(starts[cell], starts[cell + 1], _COLUMNS):
-            stop = min(start + _COLUMNS, starts[cell + 1])
-            columns = columns_of(rows, heads, halves, start, stop)
-            for some in range(begin, end, _ROWS):
-                chosen = listed[some : min(some + _ROWS, end)]
+        for start in range(starts[cell], starts[cell + 1], COLUMNS):
+            stop = min(start + COLUMNS, starts[cell + 1])
+            words = np.hstack((members.heads[start:stop], members.necks[start:stop, :_NECK]))
+            columns = columns_of(rows, words, members.halves[start:stop], 0, stop - start)
+            for some in range(begin, end, ROWS):
+                chosen = listed[some : min(some + ROWS, end)]
                 tile = multiply(rows, chosen, columns)
                 for r in range(len(chosen)):
-                    _add(tile, r, start, stop, width, scores, positions, counts, lowest, chosen[r])
+                    _add(tile, r, start, stop, width, scores, positions, counts, limits, chosen[r])
 
 
 @numba.njit(nogil=True, cache=True)
-def _add(tile, r, start, stop, width, scores, positions, counts, lowest, row):  # type: ignore[no-untyped-def]
+def _add(tile, r, start, stop, width, scores, positions, counts, limits, row):  # type: ignore[no-untyped-def]
+    """Add those of the members from `start` to `stop` that exceed the limit, to the candidates of a row."""
     count = counts[row]
-    if count == 0 and stop - start > width + _SPARE:
-        lowest[row] = _threshold(tile, r, stop - start, width)
+    if count == 0 and stop - start > width + _EXTRA:
+        limits[row] = _limit(tile, r, stop - start, width)
     for column in range(0, tile.shape[1], WIDTH):
-        promising = above(tile, r, column, lowest[row])
+        promising = above(tile, r, column, limits[row])
         while promising:
             c = column + lowest_bit(promising)
             promising &= promising - np.uint32(1)
             if count == scores.shape[1]:
-                count, lowest[row] = _thinned(scores, positions, row, count, width)
-            scores[row, count], positions[row, count] = tile[r, c], start + c
-            count += 1
+                count, limits[row] = _thinned(scores, positions, row, count, width)
+            if tile[r, c] > limits[row]:
+                scores[row, count], positions[row, count] = tile[r, c], start + c
+                count += 1
     counts[row] = count
 
 
 @numba.njit(nogil=True, cache=True)
-def _threshold(scores, row, count, width):  # type: ignore[no-untyped-def]
+def _limit(scores, row, count, width):  # type: ignore[no-untyped-def]
     """What at least `width` of a row's first `count` scores exceed, and few more, but for equals; by bisection."""
-    smallest = largest = scores[row, 0]
+    low = high = scores[row, 0]
     for t in range(1, count):
-        smallest, largest = min(smallest, scores[row, t]), max(largest, scores[row, t])
-    low, high = smallest - (largest - smallest) - abs(smallest) - _TINY, largest
-    enough = min(width + _SPARE, 2 * width)
+        low, high = min(low, scores[row, t]), max(high, scores[row, t])
+    low -= abs(low) + _TINY
     while True:
         middle = (low + high) / np.float32(2)
         if not low < middle < high:
@@ -144,31 +151,32 @@ def _threshold(scores, row, count, width):  # type: ignore[no-untyped-def]
             high = middle
         else:
             low = middle
-            if n <= enough:
+            if n <= width + _EXTRA:
                 return low
 
 
 @numba.njit(nogil=True, cache=True)
 def _thinned(scores, positions, row, count, width):  # type: ignore[no-untyped-def]
-    """Leave `width` candidates of a row, the best, or few more; how many, and what others have to exceed."""
-    low = _threshold(scores, row, count, width)
+    """Leave `width` candidates of a row, the best, or few more; how many, and what others must exceed."""
+    limit = _limit(scores, row, count, width)
     left, least = 0, np.float32(np.inf)
     for t in range(count):
-        if scores[row, t] > low:
+        if scores[row, t] > limit:
             scores[row, left], positions[row, left] = scores[row, t], positions[row, t]
             least = min(least, scores[row, t])
             left += 1
-    if left <= width + _SPARE:
-        return left, low
-    count, left, equals = left, 0, width  # the least are equal: the first of them will do
-    for t in range(count):
-        equals -= scores[row, t] > least
+    if left <= width + _EXTRA:
+        return left, limit
+    equals_left, count = width, left  # the least are equal: the first of them will do
+    for t in range(left):
+        equals_left -= scores[row, t] > least
+    left = 0
     for t in range(count):
         is_equal = scores[row, t] == least
-        if not is_equal or equals > 0:
+        if not is_equal or equals_left > 0:
             scores[row, left], positions[row, left] = scores[row, t], positions[row, t]
             left += 1
-            equals -= is_equal
+            equals_left -= is_equal
     return left, least
 
 
@@ -179,7 +187,7 @@ def _finish(state, listed):  # type: ignore[no-untyped-def]
     width = listed.shape[1]
     for row in range(len(listed)):
         count = counts[row]
-        if count > width + _SPARE:
+        if count > width + _EXTRA:
             count, _ = _thinned(scores, positions, row, count, width)
         for t in range(1, count):
             score, position, slot = scores[row, t], positions[row, t], t

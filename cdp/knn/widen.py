@@ -16,7 +16,7 @@ import numba
 import numpy as np
 
 from cdp.knn.best import Best
-from cdp.knn.blocks import block_size
+from cdp.knn.blocks import fixed_size
 from cdp.knn.parts import part_starts
 from cdp.knn.points import Points, some_of
 from cdp.knn.products import (
@@ -194,7 +194,7 @@ def widen(
             here = _with_likely_tails(here, best_here, deviations)
         scan_lists(here, parts, best_here, lists, device=device)
 
-    size = block_size(len(now.worst), len(points.vectors)) if device == "cpu" else max(1, len(now.worst))
+    size = fixed_size(len(points.vectors)) if device == "cpu" else max(1, len(now.worst))
     in_ranges(task, len(now.worst), size=size)
     return now
 
@@ -293,7 +293,9 @@ def _promising(rows, group_starts, now, before):  # type: ignore[no-untyped-def]
             found, found_ends = _by_column(close, some, stop - start)
             ends[start:stop] += found_ends
             if filled + len(found) > len(listed):
-                listed = np.concatenate((listed, np.empty(filled + len(found), np.int32)))
+                longer = np.empty(2 * (filled + len(found)), np.int32)
+                longer[:filled] = listed[:filled]
+                listed = longer
             listed[filled : filled + len(found)] = found
             filled += len(found)
         begin = end

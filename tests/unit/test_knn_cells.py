@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cdp import knn
-from cdp.knn import cells, knn_graph
+from cdp.knn import blocks, cells, knn_graph
 from cdp.knn.cells import arrange
 from cdp.knn.vectors import Vectors
 from tests.unit.knn_graphs import TORCH_ON_CPU, assert_row_contract, clustered, oracle, rows_with_ties, true_recall
@@ -15,7 +15,8 @@ SEEDS = st.integers(0, 2**32 - 1)
 SMALL = {"cell_size": 8, "probes": 2}
 
 
-def test_cells_do_not_depend_on_threads_and_repeat_for_a_seed():
+def test_cells_do_not_depend_on_threads_and_repeat_for_a_seed(monkeypatch):
+    monkeypatch.setattr(blocks, "_SMALLEST", 200)
     features = clustered(3000)
     graphs = [
         knn_graph(features, k=7, backend="cells", threads=threads, seed=seed, recall=None, settings={"cells": SMALL})

@@ -74,6 +74,6 @@ def test_blocks_do_not_change_what_is_found(threads):
     small, large = Best.none(20_000, 9), Best.none(20_000, 9)
     with limit_threads(threads):
         scan(points, cells, small, probes=probes, block=777)
-        scan(points, cells, large, probes=probes)
+        scan(points, cells, large, probes=probes, block=20_000)
     np.testing.assert_array_equal(small.found, large.found)
     np.testing.assert_array_equal(small.scores, large.scores)

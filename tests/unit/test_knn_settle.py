@@ -4,6 +4,7 @@ from hypothesis import strategies as st
 
 from cdp.knn.best import Best
 from cdp.knn.points import Points
+from cdp.knn.scan import Cells, scan
 from cdp.knn.settle import settle_listed
 from tests.unit.knn_graphs import decaying
 
@@ -27,3 +28,13 @@ def test_the_best_of_the_listed_are_kept(seed, width, more, along_axes):
         assert np.isneginf(best.scores[q, len(order) :]).all()
         np.testing.assert_allclose(best.scores[q, : len(order)], -distances[order] / 2, rtol=1e-4)
         assert late[q] == np.count_nonzero(order >= width)
+
+
+def test_of_equals_those_in_earlier_positions_are_kept():
+    points = Points.of(np.repeat(decaying(0, 10, 20), 8, axis=0))
+    rng = np.random.default_rng(0)
+    listed = rng.permuted(np.tile(np.arange(80, dtype=np.int32), (80, 1)), axis=1)
+    best, expected = Best.none(80, 80), Best.none(80, 80)
+    settle_listed(points, points, listed, best)
+    scan(points, Cells.one(points), expected)
+    np.testing.assert_array_equal(best.found, expected.found)

@@ -1,15 +1,18 @@
+from functools import partial
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cdp.features import normalize
+from cdp.knn import shortlist as module
 from cdp.knn.best import Best
 from cdp.knn.points import Points
-from cdp.knn.products import packed, unpacked, with_first
+from cdp.knn.products import packed, rows_of, unpacked
 from cdp.knn.scan import Cells, scan
 from cdp.knn.shortlist import likely_best, shortlist
-from tests.unit.knn_graphs import decaying
+from tests.unit.knn_graphs import decaying, needs_tiles, with_tiles
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -20,9 +23,10 @@ def cells_of(points, rng, n_cells):
     return Cells(points, np.searchsorted(cell_of, np.arange(n_cells + 1))), cell_of
 
 
-@settings(max_examples=200)
+@pytest.mark.parametrize("tiles", [with_tiles, False])
+@settings(max_examples=200, deadline=None)
 @given(SEEDS, st.integers(1, 1500), st.integers(1, 30), st.integers(1, 70), st.integers(1, 12), st.booleans())
-def test_those_with_the_largest_products_are_listed_in_order(seed, n, width, dim, n_cells, are_few):
+def test_those_with_the_largest_products_are_listed_in_order(tiles, seed, n, width, dim, n_cells, are_few):
     rng = np.random.default_rng(seed)
     vectors, sources = (rng.standard_normal((m, dim)).astype(np.float32) for m in (n, 9))
     if are_few:  # values, so that many scores are equal
@@ -33,7 +37,9 @@ def test_those_with_the_largest_products_are_listed_in_order(seed, n, width, dim
         :, : rng.integers(1, 1 + n_cells)
     ]
     probes[rng.random(probes.shape) < 0.2] = -1
-    listed = shortlist(Points.rounded(sources), cells, width, probes=probes, block=int(rng.integers(1, 10)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "rows_of", partial(rows_of, tiles=tiles))
+        listed = shortlist(Points.rounded(sources), cells, width, probes=probes, block=int(rng.integers(1, 10)))
     here, there = (unpacked(packed(rows))[:, : rows.shape[1]].astype(float) for rows in (sources, vectors))
     for q, row in enumerate(listed):
         (seen,) = np.nonzero(np.isin(cell_of, probes[q]))
@@ -54,32 +60,46 @@ def test_of_equals_by_the_thousand_some_are_listed(value):
     assert listed.min() >= 0
 
 
-@pytest.mark.parametrize("block", [100, 5000])
-def test_most_of_the_best_are_found_and_their_scores_are_exact(block):
+def scattered(n_cells, n_probes):
+    """Points, cells of any of them, and some that each probes."""
     points = Points.along_own_axes(normalize(decaying(3, 5000, 100)))
+    cells, _ = cells_of(points, np.random.default_rng(0), n_cells)
+    probes = np.random.default_rng(1).permuted(np.tile(np.arange(n_cells, dtype=np.int32), (5000, 1)), axis=1)
+    return points, cells, np.ascontiguousarray(probes[:, :n_probes])
+
+
+def shares_of(found, expected):
+    return np.array([len(np.intersect1d(*rows)) / len(rows[1]) for rows in zip(found, expected, strict=True)])
+
+
+def test_nearly_all_of_the_best_are_found_and_their_scores_are_exact():
+    points, cells, probes = scattered(40, 10)
     assert points.heads.shape[1] < 30
-    cells, _ = cells_of(points, np.random.default_rng(0), 40)
-    probes = np.random.default_rng(1).permuted(np.tile(np.arange(40, dtype=np.int32), (5000, 1)), axis=1)[:, :10]
-    best, exact = likely_best(points, cells, 16, probes=probes, block=block), Best.none(5000, 16)
+    best, exact = likely_best(points, cells, 16, probes=probes, block=1000), Best.none(5000, 16)
     scan(points, cells, exact, probes=probes)
-    shares = [len(np.intersect1d(ours, true)) / 16 for ours, true in zip(best.found, exact.found, strict=True)]
-    assert np.mean(shares) > 0.95
+    assert shares_of(best.found, exact.found).mean() > 0.98
     differences = points.vectors[:, None] - points.vectors[best.found]
     np.testing.assert_allclose(best.scores, -(differences.astype(float) ** 2).sum(axis=2) / 2, rtol=1e-4)
     assert (np.diff(best.scores, axis=1) <= 0).all()
 
 
-def test_all_are_compared_where_heads_do_not_tell_members_apart():
+@needs_tiles
+def test_blocks_do_not_change_what_tiles_find():
+    """So that these may depend on the number of threads."""
+    points, cells, probes = scattered(200, 6)
+    whole = likely_best(points, cells, 12, probes=probes, block=5000)
+    for size in (1000, 177):
+        best = likely_best(points, cells, 12, probes=probes, block=size)
+        np.testing.assert_array_equal(best.found, whole.found)
+        np.testing.assert_array_equal(best.scores, whole.scores)
+
+
+def test_all_are_compared_where_products_do_not_tell_members_apart():
     rng = np.random.default_rng(0)
     points = Points.of(normalize(rng.standard_normal(64) + 1e-3 * rng.standard_normal((2000, 64))).astype(np.float32))
-    best, exact = (
-        likely_best(points, Cells.one(points), 16, probes=np.zeros((2000, 1), np.int32), block=500),
-        Best.none(2000, 16),
-    )
-    scan(points, Cells.one(points), exact)
-    shares = [len(np.intersect1d(ours, true)) / 16 for ours, true in zip(best.found, exact.found, strict=True)]
-    without_tails = points._replace(heads=with_first(points.heads, np.zeros(2000, np.float32)))
-    listed = shortlist(without_tails, Cells.one(points), 24)
-    told = [len(np.intersect1d(ours, true)) / 16 for ours, true in zip(listed, exact.found, strict=True)]
-    assert np.mean(told) < 0.3
-    assert np.mean(shares) > 0.9
+    probes, exact = np.zeros((2000, 1), np.int32), Best.none(2000, 16)
+    best = likely_best(points, Cells.one(points), 16, probes=probes, block=500)
+    scan(points, Cells.one(points), exact, probes=probes)
+    told = shortlist(Points.rounded(points.vectors), Cells.one(points), 24)
+    assert shares_of(told, exact.found).mean() < 0.3
+    assert shares_of(best.found, exact.found).mean() > 0.9

@@ -11,10 +11,9 @@ from cdp.knn.cells import arrange
 from cdp.knn.points import Points
 from cdp.knn.products import packed, rows_of, unpacked
 from cdp.knn.scan import Cells, nearest, scan
-from cdp.knn.shortlist import likely_best
 from cdp.knn.vectors import Vectors
 from cdp.knn.widen import Outline, Reach, widen
-from tests.unit.knn_graphs import decaying, with_tiles
+from tests.unit.knn_graphs import with_tiles
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -35,7 +34,7 @@ def test_wider_search_looks_into_the_promising_parts(tiles, seed, n, k, n_cells,
 @pytest.mark.parametrize("n_groups", [3, 50])
 def test_wider_search_among_many(monkeypatch, tiles, n_groups):
     """More means than are told apart at a time, in blocks of more queries than are."""
-    monkeypatch.setattr(widen_module, "block_size", lambda *_: 500)
+    monkeypatch.setattr(widen_module, "fixed_size", lambda *_: 500)
     look_into_promising_parts(tiles, 3, 1500, 5, 300, n_groups, 0)
 
 
@@ -93,23 +92,6 @@ def look_into_promising_parts(tiles, seed, n, k, n_cells, n_groups, shift):
             found[best.found < 0] = -np.inf
             near = np.isclose(found[:, : expected.shape[1]], expected, atol=1e-5 * (1 + shift**2))
             assert np.sum(~near.all(axis=1)) <= doubtful
-
-
-@pytest.mark.parametrize("tiles", [with_tiles])
-def test_blocks_do_not_change_what_tiles_find(tiles, monkeypatch):
-    """So that these may depend on the number of threads."""
-    arrangement = arrange(Vectors(decaying(0, 6000, 60), "cosine"), k=10, seed=0)
-    points, found = arrangement.points, []
-    for size in (6000, 1000, 177):
-        monkeypatch.setattr(widen_module, "block_size", lambda *_, size=size: size)
-        best = likely_best(points, arrangement.cells, 12, probes=arrangement.probed[:, :2].copy(), block=size)
-        before = best.found.copy()
-        widen(points, points, arrangement.outline, best, Reach.none(6000), k=10, within=0.2, device="cpu")
-        assert np.mean(best.found != before) > 0.01
-        found.append(best)
-    for best in found[1:]:
-        np.testing.assert_array_equal(best.found, found[0].found)
-        np.testing.assert_array_equal(best.scores, found[0].scores)
 
 
 def test_means_of_groups_beside_an_outlier():
