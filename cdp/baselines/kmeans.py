@@ -8,8 +8,8 @@ from cdp.components import number_by_appearance
 from cdp.features import normalize
 from cdp.knn.best import Best
 from cdp.knn.points import Points
+from cdp.knn.products import closeness
 from cdp.knn.scan import Cells, scan
-from cdp.knn.settle import closeness
 from cdp.threads import limit_threads, one_blas_thread
 
 _BLOCK = 1024  # vectors that a thread takes at a time

@@ -4,8 +4,7 @@ import numba
 import numpy as np
 
 from cdp.knn.points import Axes, Points, principal_axes
-from cdp.knn.products import product, unpacked
-from cdp.knn.settle import closeness
+from cdp.knn.products import closeness, product, unpacked
 from cdp.threads import in_ranges, one_blas_thread
 
 _WIDTH = 47  # of heads

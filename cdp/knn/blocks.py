@@ -1,19 +1,22 @@
 """How many queries a thread searches for at a time, in cells or parts of cells.
 
 Many, so that several of them look into the same cell, and its members are brought into the CPU's caches few times; but
-some blocks for each thread.
+few enough that all threads are busy, and that what each keeps of its queries is small.
 """
 
 from cdp.knn.products import TILES
 from cdp.threads import usable_threads
 
-_FIXED_BLOCKS, _FIXED_LARGEST = 16, 32768  # at least so many blocks, of at most so many queries
+_FIXED_BLOCKS, _FIXED_LARGEST = 16, 16384  # at least so many blocks, of at most so many queries
 _BLOCKS_A_THREAD = 4  # at least
 _SMALLEST, _LARGEST = 4096, 131072  # queries
 
 
 def fixed_size(n_points: int) -> int:
-    """Queries at a time in a search among `n_points`; shards are made up of whole blocks of this size."""
+    """Queries at a time in a search among `n_points`; shards are made up of whole blocks of this size.
+
+    For searches of which a block keeps much.
+    """
     return max(1, min(_FIXED_LARGEST, n_points // _FIXED_BLOCKS))
 
 

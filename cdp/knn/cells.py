@@ -166,7 +166,10 @@ def arrange(vectors: Vectors, *, k: int, seed: int, cell_size: int = 64, probes:
 
 
 def look(arrangement: Arrangement, rows: slice, *, k: int, device: str) -> Found:
-    """Round 0: nearly all of the best of the nearest cells, for some rows of the arrangement; of the only one, all."""
+    """Round 0: the best of the nearest cells, for some rows of the arrangement; on the CPU nearly all of these.
+
+    If there is one cell, they are exact.
+    """
     points, probes = arrangement.points.take(rows), arrangement.probed[rows]
     width, is_all = min(k + SPARE, len(arrangement.samples)), len(arrangement.starts) == 2
     if is_all:
@@ -177,9 +180,8 @@ def look(arrangement: Arrangement, rows: slice, *, k: int, device: str) -> Found
     else:
         best = Best.none(len(probes), width)
         scan(points, arrangement.cells, best, probes=probes, device=device)
-    return Found(
-        *best, np.ones((len(best.found), k), np.bool_), *Reach.none(len(best.found)), 0, 1.0 if is_all else np.nan
-    )
+    are_new, recall = np.ones((len(probes), k), np.bool_), 1.0 if is_all else np.nan
+    return Found(*best, are_new, *Reach.none(len(probes)), 0, recall)
 
 
 def look_around(

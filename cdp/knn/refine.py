@@ -1,4 +1,7 @@
-"""Neighbours of neighbours: what a search by cells missed across their borders."""
+"""Neighbours of neighbours: what a search by cells missed across their borders.
+
+What it missed within cells that a sample looked into is not looked for; that should be next to nothing.
+"""
 
 import numba
 import numpy as np

@@ -4,15 +4,14 @@ Exact search probes one cell that holds all samples; other searches few of many,
 of heads tell which distances are worth computing.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numba
 import numpy as np
 
 from cdp.knn.best import Best, close_heap, holds, offer, open_heap
 from cdp.knn.points import Points
-from cdp.knn.products import WIDTH, above, columns_of, lower, lowest_bit, multiply, product, rows_of
-from cdp.knn.settle import closeness
+from cdp.knn.products import WIDTH, above, closeness, columns_of, lower, lowest_bit, multiply, product, rows_of
 from cdp.threads import in_ranges
 
 ROWS, COLUMNS = 256, 512  # queries and members of a cell that are compared at a time
@@ -70,7 +69,6 @@ def scan(
     -----
     Threads work side by side, so BLAS should be held to one thread.
     """
-    options: dict[str, Any] = {"manhattan": manhattan, "device": device}
     if probes is None:
         probes = np.zeros((len(queries.vectors), 1), np.int32)
 
@@ -78,7 +76,7 @@ def scan(
         part = slice(start, stop)
         for some in (probes[part, :1], probes[part, 1:]):  # after the first cell, few members of others are better
             lists = rows_by_cell(some, len(cells.starts) - 1)
-            scan_lists(queries.take(part), cells, best.take(part), lists, **options)
+            scan_lists(queries.take(part), cells, best.take(part), lists, manhattan=manhattan, device=device)
 
     in_ranges(task, len(probes), size=block if device == "cpu" else max(1, len(probes)))
 
@@ -172,7 +170,7 @@ def _least(score, half):  # type: ignore[no-untyped-def]
 
 @numba.njit(nogil=True, cache=True)
 def _offer_scores(tile, rows, start, scores, found):  # type: ignore[no-untyped-def]
-    """Offer to rows those of the vectors from `start` on whose scores are better."""
+    """Offer to rows those of the vectors from `start` on whose scores, which are exact, are better."""
     for r in range(len(rows)):
         row = rows[r]
         for column in range(0, tile.shape[1], WIDTH):

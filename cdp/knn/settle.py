@@ -5,11 +5,11 @@ import numpy as np
 
 from cdp.knn.best import Best, close_heap, holds, is_worse, offer, open_heap
 from cdp.knn.points import Points
-from cdp.knn.products import lower, prefetch, product
+from cdp.knn.products import closeness, lower, prefetch, product
 
 
 def settle_listed(queries: Points, members: Points, listed: np.ndarray, best: Best) -> np.ndarray:
-    """Fill `best`, which holds nothing, from candidates of each query.
+    """Fill `best`, which holds nothing, from candidates of each query; of equals at the end, any.
 
     Parameters
     ----------
@@ -22,7 +22,7 @@ def settle_listed(queries: Points, members: Points, listed: np.ndarray, best: Be
     Returns
     -------
     ndarray of shape (n_queries,), int64
-        How many of the best came after the first listed, of which there are as many as are kept.
+        How many of the best were not among the first listed, of which there are as many as are kept.
     """
     return _settle_rows(queries, members, listed, *best)
 
@@ -87,13 +87,3 @@ def settle(queries, i, waiting, n, members, scores, found, row):  # type: ignore
         score = closeness(queries.vectors, i, members.vectors, j)
         if score > scores[row, 0]:
             offer(score, j, scores, found, row)
-
-
-@numba.njit(nogil=True, cache=True, fastmath=True)
-def closeness(queries, i, vectors, j):  # type: ignore[no-untyped-def]
-    """The score of the j-th vector for the i-th query: minus half the squared distance, which loses no digits."""
-    total = np.float32(0)
-    for d in range(queries.shape[1]):
-        difference = queries[i, d] - vectors[j, d]
-        total += difference * difference
-    return -total / np.float32(2)

@@ -1,4 +1,4 @@
-"""The members of cells that most likely are the best for each query, as products of few coordinates tell them.
+"""The members of cells that most likely are the best for each query, as rounded products tell them.
 
 Where a neighbour may be missed, this is the fastest way to look at cells for the first time: while nothing is found
 that is hard to beat, bounds rule out little, and most of what is compared exactly is soon replaced.
@@ -14,8 +14,8 @@ from cdp.knn.scan import COLUMNS, ROWS, Cells, rows_by_cell, scan
 from cdp.knn.settle import settle_listed
 from cdp.threads import in_ranges
 
-_NECK = 16  # words of necks that are looked at beside heads: one tile
-_LATE = 0.4  # share of the last third of a shortlist that may be among the best
+_NECK_WORDS = 16  # that are looked at beside heads: a tile
+_LATE = 0.4  # share of the last third of a shortlist that may be among the best; two thirds would be by chance
 _EXTRA = 5  # candidates that thinning may leave beside those that are wanted
 _ROOM = 8  # for candidates, beside twice as many as are wanted
 _TINY = np.float32(1e-30)
@@ -24,19 +24,20 @@ _TINY = np.float32(1e-30)
 def shortlist(
     queries: Points, cells: Cells, width: int, *, probes: np.ndarray | None = None, block: int = 4096
 ) -> np.ndarray:
-    """The members of probed cells with the largest products of heads and necks with a query's, less their halves.
+    """The members of probed cells with the largest products with a query, by heads and a part of necks, less halves.
 
     Parameters
     ----------
     queries : Points
-        Without tails, such as those of `Points.rounded`.
+        Without tails: `Points.rounded`, or with tails of length 0.
     cells : Cells
+        With heads and necks that hold the same.
     width : int
         How many.
     probes : ndarray of shape (n_queries, p), int32, optional
         Different cells in each row, the most promising first, -1 for none; default the first cell.
     block : int
-        Queries that a thread takes at a time.
+        Queries that a thread takes at a time. Without tiles, results may depend on it (see `cdp.knn.blocks`).
 
     Returns
     -------
@@ -59,7 +60,17 @@ def likely_best(queries: Points, cells: Cells, width: int, *, probes: np.ndarray
     """Nearly all of the best `width` members of the probed cells, from a shortlist half as long again.
 
     Where many of its last third are among the best, products tell too little, and all members are compared.
-    For the parameters see `shortlist`; queries may have tails.
+    For the other parameters see `shortlist`; queries have tails here.
+
+    Parameters
+    ----------
+    width : int
+        How many are kept.
+
+    Returns
+    -------
+    Best
+        With exact scores.
     """
     best, more = Best.none(len(queries.heads), width), -(-width // 2)
 
@@ -67,19 +78,21 @@ def likely_best(queries: Points, cells: Cells, width: int, *, probes: np.ndarray
         some = slice(start, stop)
         here = queries.take(some)
         listed = _listed(_without_tails(here), cells, width + more, probes[some])
-        is_unsure = settle_listed(here, cells.points, listed, best.take(some)) > _LATE * more
+        late = settle_listed(here, cells.points, listed, best.take(some))
+        is_unsure = (late > _LATE * more) & (listed[:, -1] >= 0)
         if is_unsure.any():
-            their = np.where(is_unsure[:, None], probes[some], np.int32(-1))
-            scan(here, cells, best.take(some), probes=their, block=stop - start)
+            again = np.where(is_unsure[:, None], probes[some], np.int32(-1))
+            scan(here, cells, best.take(some), probes=again, block=stop - start)
 
     in_ranges(task, len(queries.heads), size=block)
     return best
 
 
 def _without_tails(points: Points) -> Points:
-    """Points whose products with others are those of heads and necks alone."""
+    """Points whose products with others are those of heads, and of what is looked at of necks, alone."""
     none = np.zeros(len(points.halves), np.float32)
-    return points._replace(heads=with_first(points.heads, none), necks=with_first(points.necks, none))
+    necks = with_first(points.necks[:, :_NECK_WORDS], none)
+    return points._replace(heads=with_first(points.heads, none), necks=necks)
 
 
 def _listed(queries: Points, cells: Cells, width: int, probes: np.ndarray) -> np.ndarray:
@@ -87,7 +100,8 @@ def _listed(queries: Points, cells: Cells, width: int, probes: np.ndarray) -> np
     n, room = len(queries.heads), _ROOM + 2 * width
     candidates = np.empty((n, room), np.float32), np.empty((n, room), np.int32)
     state = *candidates, np.zeros(n, np.int64), np.full(n, -np.inf, np.float32)
-    rows = rows_of(np.hstack((queries.heads, queries.necks[:, :_NECK])))
+    assert queries.heads.shape[1] == cells.points.heads.shape[1]
+    rows = rows_of(np.hstack((queries.heads, queries.necks[:, :_NECK_WORDS])))
     for some in (probes[:, :1], probes[:, 1:]):  # after the first cell, few members of others are better
         _collect(rows, cells.points, cells.starts, rows_by_cell(some, len(cells.starts) - 1), width, state)
     listed = np.full((n, width), -1, np.int32)
@@ -98,17 +112,17 @@ def _listed(queries: Points, cells: Cells, width: int, probes: np.ndarray) -> np
 @numba.njit(nogil=True, cache=True)
 def _collect(rows, members, starts, lists, width, state):  # type: ignore[no-untyped-def]
     """Add what may be among the best to the candidates: scores, positions, how many, and what others must exceed."""
-    (listed, ends), (scores, positions, counts, limits) = lists, state
+    (in_cells, ends), (scores, positions, counts, limits) = lists, state
     for cell in range(len(starts) - 1):
         begin, end = ends[cell - 1] if cell else 0, ends[cell]
         if begin == end:
             continue
         for start in range(starts[cell], starts[cell + 1], COLUMNS):
             stop = min(start + COLUMNS, starts[cell + 1])
-            words = np.hstack((members.heads[start:stop], members.necks[start:stop, :_NECK]))
+            words = np.hstack((members.heads[start:stop], members.necks[start:stop, :_NECK_WORDS]))
             columns = columns_of(rows, words, members.halves[start:stop], 0, stop - start)
             for some in range(begin, end, ROWS):
-                chosen = listed[some : min(some + ROWS, end)]
+                chosen = in_cells[some : min(some + ROWS, end)]
                 tile = multiply(rows, chosen, columns)
                 for r in range(len(chosen)):
                     _add(tile, r, start, stop, width, scores, positions, counts, limits, chosen[r])

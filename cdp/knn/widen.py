@@ -293,9 +293,7 @@ def _promising(rows, group_starts, now, before):  # type: ignore[no-untyped-def]
             found, found_ends = _by_column(close, some, stop - start)
             ends[start:stop] += found_ends
             if filled + len(found) > len(listed):
-                longer = np.empty(2 * (filled + len(found)), np.int32)
-                longer[:filled] = listed[:filled]
-                listed = longer
+                listed = np.concatenate((listed, np.empty(filled + len(found), np.int32)))
             listed[filled : filled + len(found)] = found
             filled += len(found)
         begin = end

@@ -17,7 +17,7 @@ def test_without_tiles_threads_and_shards_change_nothing(n, monkeypatch):
 
 @pytest.mark.parametrize("n", [1, 5000, 200_000, 10_000_000])
 @pytest.mark.parametrize("threads", [1, 2, 48])
-def test_with_tiles_each_thread_gets_some(n, threads, monkeypatch):
+def test_with_tiles_each_thread_gets_four_blocks(n, threads, monkeypatch):
     monkeypatch.setattr(blocks, "TILES", True)
     monkeypatch.setattr(blocks, "usable_threads", lambda: threads)
     size = blocks.size_by_threads(n, n)

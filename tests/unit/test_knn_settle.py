@@ -30,7 +30,7 @@ def test_the_best_of_the_listed_are_kept(seed, width, more, along_axes):
         assert late[q] == np.count_nonzero(order >= width)
 
 
-def test_of_equals_those_in_earlier_positions_are_kept():
+def test_equals_are_in_the_order_of_their_positions():
     points = Points.of(np.repeat(decaying(0, 10, 20), 8, axis=0))
     rng = np.random.default_rng(0)
     listed = rng.permuted(np.tile(np.arange(80, dtype=np.int32), (80, 1)), axis=1)

@@ -72,7 +72,20 @@ def shares_of(found, expected):
     return np.array([len(np.intersect1d(*rows)) / len(rows[1]) for rows in zip(found, expected, strict=True)])
 
 
-def test_nearly_all_of_the_best_are_found_and_their_scores_are_exact():
+@pytest.mark.parametrize("tiles", [with_tiles, False])
+def test_tails_do_not_count_and_part_of_the_necks_does(tiles, monkeypatch):
+    monkeypatch.setattr(module, "rows_of", partial(rows_of, tiles=tiles))
+    points = Points.along_own_axes(normalize(decaying(3, 2000, 100)))
+    numbers = [unpacked(points.heads)[:, 1:], unpacked(points.necks[:, :16])[:, 1:]]
+    scores = sum(some.astype(float) @ some.T.astype(float) for some in numbers) - points.halves
+    listed = shortlist(module._without_tails(points), Cells.one(points), 20)
+    taken = np.take_along_axis(scores, listed, axis=1)
+    np.testing.assert_allclose(taken, -np.sort(-scores, axis=1)[:, :20], atol=1e-5)
+    assert points.necks.shape[1] > 16
+
+
+def test_nearly_all_of_the_best_are_found_and_their_scores_are_exact(monkeypatch):
+    monkeypatch.setattr(module, "_LATE", np.inf)
     points, cells, probes = scattered(40, 10)
     assert points.heads.shape[1] < 30
     best, exact = likely_best(points, cells, 16, probes=probes, block=1000), Best.none(5000, 16)
@@ -100,6 +113,6 @@ def test_all_are_compared_where_products_do_not_tell_members_apart():
     probes, exact = np.zeros((2000, 1), np.int32), Best.none(2000, 16)
     best = likely_best(points, Cells.one(points), 16, probes=probes, block=500)
     scan(points, Cells.one(points), exact, probes=probes)
-    told = shortlist(Points.rounded(points.vectors), Cells.one(points), 24)
+    told = shortlist(module._without_tails(points), Cells.one(points), 24)
     assert shares_of(told, exact.found).mean() < 0.3
     assert shares_of(best.found, exact.found).mean() > 0.9

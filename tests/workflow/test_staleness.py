@@ -28,7 +28,7 @@ FROM_KNN = {"knn": 11} | FROM_PAIRS | baselines(7)
 FROM_SEARCH = FROM_KNN | baselines(8)  # hdbscan searches too
 IN_SHARDS = {"knn_prepare": 11, "knn_round": 11 * 11 * 2, "knn_merge": 11}
 IN_SHARDS |= {"pairs_shard": 8, "pairs_merge": 4, "affinity_shard": 4, "affinity_merge": 2}
-FROM_SCAN = FROM_KNN | baselines(10)  # k-means too
+FROM_SCAN = FROM_KNN | baselines(9)  # k-means too
 FROM_POINTS = FROM_KNN | baselines(12)  # searches of a radius look along principal axes, too
 EVERYTHING = {"check_features": 10} | FROM_KNN | baselines(12)
 COMMITTEE_ALL = FROM_PAIRS | {"pairs": 2, "vote": 2, "propagate": 4, "evaluate": 4, "soft_propagate": 4, "sweep": 3}
@@ -225,7 +225,7 @@ MODULES = {
     "knn/refine.py": FROM_SEARCH,
     "knn/scan.py": FROM_SCAN,
     "knn/scan_torch.py": FROM_SCAN,
-    "knn/settle.py": FROM_SCAN,
+    "knn/settle.py": FROM_SEARCH,
     "knn/shards.py": NOTHING,
     "knn/shortlist.py": FROM_SEARCH,
     "knn/vectors.py": FROM_SEARCH,
