@@ -172,9 +172,7 @@ def look(arrangement: Arrangement, rows: slice, *, k: int, device: str) -> Found
     """
     points, probes = arrangement.points.take(rows), arrangement.probed[rows]
     width, is_all = min(k + SPARE, len(arrangement.samples)), len(arrangement.starts) == 2
-    if is_all:
-        best = nearest(points, arrangement.points, width, device=device)
-    elif device == "cpu":
+    if device == "cpu" and not is_all:
         block = size_by_threads(len(probes), len(arrangement.samples))
         best = likely_best(points, arrangement.cells, width, probes=probes, block=block)
     else:

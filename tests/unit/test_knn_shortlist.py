@@ -33,9 +33,8 @@ def test_those_with_the_largest_products_are_listed_in_order(tiles, seed, n, wid
         vectors, sources = np.round(vectors[:, :2] / 2), np.round(sources[:, :2] / 2)
     points = Points.rounded(vectors)
     cells, cell_of = cells_of(points, rng, n_cells)
-    probes = rng.permuted(np.tile(np.arange(n_cells, dtype=np.int32), (9, 1)), axis=1)[
-        :, : rng.integers(1, 1 + n_cells)
-    ]
+    all_cells = np.tile(np.arange(n_cells, dtype=np.int32), (9, 1))
+    probes = rng.permuted(all_cells, axis=1)[:, : rng.integers(1, 1 + n_cells)]
     probes[rng.random(probes.shape) < 0.2] = -1
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "rows_of", partial(rows_of, tiles=tiles))
