@@ -7,7 +7,8 @@ halved, and halved again, along the direction in which their members differ most
 import numba
 import numpy as np
 
-from cdp.knn.products import WIDTH, unpacked_rows
+from cdp.knn.instructions import WIDTH
+from cdp.knn.products import unpacked_rows
 from cdp.threads import in_ranges
 
 SIZE = WIDTH  # members of a part, but of a cell's last, which may be smaller

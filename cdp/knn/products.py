@@ -8,8 +8,6 @@ it is, so compiled code that is kept for one is not taken for the other.
 
 import ctypes
 import platform
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 
 import llvmlite.binding
@@ -18,12 +16,13 @@ import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import config
-from numba.core.cgutils import for_range_slice, get_or_insert_function, unpack_tuple
+from numba.core.cgutils import get_or_insert_function, unpack_tuple
 from numba.extending import intrinsic, overload
 
+from cdp.knn.instructions import LANES, WIDTH, copy_row, loop, sum_of_products, sum_of_squared_differences
+
 UNIT_ROUNDOFF = 2.0**-8  # of bfloat16: rounding changes a number by this part of it, at most
-_SIDE = 16  # rows and columns of a tile of sums, words in a row of a tile
-WIDTH = 2 * _SIDE  # rows and columns that are multiplied at a time, two tiles of each
+_SIDE = LANES  # rows and columns of a tile of sums, words in a row of a tile; `WIDTH` are multiplied at a time
 _LAYOUT = np.zeros(64, np.uint8)  # what the CPU is told: all of its tiles have 16 rows of 64 bytes
 _LAYOUT[0], _LAYOUT[16:32:2], _LAYOUT[48:56] = 1, 64, _SIDE
 _HALF, _UPPER = np.uint32(16), np.uint32(0xFFFF0000)
@@ -98,23 +97,16 @@ def upper(word):  # type: ignore[no-untyped-def]
     return np.uint32(word & _UPPER).view(np.float32)
 
 
-@numba.njit(nogil=True, cache=True, fastmath=True)
+@numba.njit(nogil=True, cache=True)
 def product(a, i, b, j):  # type: ignore[no-untyped-def]
     """The product of a row of words with another."""
-    total = np.float32(0)
-    for w in range(a.shape[1]):
-        total += lower(a[i, w]) * lower(b[j, w]) + upper(a[i, w]) * upper(b[j, w])
-    return total
+    return sum_of_products(a, i, b, j)
 
 
-@numba.njit(nogil=True, cache=True, fastmath=True)
+@numba.njit(nogil=True, cache=True)
 def closeness(queries, i, vectors, j):  # type: ignore[no-untyped-def]
     """The score of the j-th vector for the i-th query: minus half the squared distance, which loses no digits."""
-    total = np.float32(0)
-    for d in range(queries.shape[1]):
-        difference = queries[i, d] - vectors[j, d]
-        total += difference * difference
-    return -total / np.float32(2)
+    return sum_of_squared_differences(queries, i, vectors, j) / np.float32(-2)
 
 
 def rows_of(heads: np.ndarray, *, tiles: bool = TILES) -> np.ndarray:
@@ -155,54 +147,6 @@ def _choose_columns_of(rows, heads, halves, start, stop):  # type: ignore[no-unt
 @overload(multiply)
 def _choose_multiply(rows, chosen, columns):  # type: ignore[no-untyped-def]
     return _multiply_by_tiles if rows.dtype == types.uint32 else _multiply_by_blas
-
-
-@intrinsic
-def above(context, sums, row, column, least):  # type: ignore[no-untyped-def]
-    """Which of the `WIDTH` numbers of a row from a column on are above the least: a word of that many bits."""
-
-    def emit(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        sums, row, column, least = arguments
-        array = context.make_array(signature.args[0])(context, builder, sums)
-        offset = builder.add(builder.mul(row, unpack_tuple(builder, array.shape)[1]), column)
-        kind = ir.VectorType(ir.FloatType(), WIDTH)
-        place = builder.bitcast(builder.gep(array.data, [offset]), ir.PointerType(kind))
-        numbers = builder.load(place, align=4, typ=kind)
-        one = builder.insert_element(ir.Constant(kind, ir.Undefined), least, ir.Constant(ir.IntType(32), 0))
-        limits = builder.shuffle_vector(one, one, ir.Constant(ir.VectorType(ir.IntType(32), WIDTH), [0] * WIDTH))
-        return builder.bitcast(builder.fcmp_ordered(">", numbers, limits), ir.IntType(WIDTH))
-
-    return types.uint32(sums, types.int64, types.int64, types.float32), emit
-
-
-@intrinsic
-def prefetch(context, rows, row):  # type: ignore[no-untyped-def]
-    """Have a row of an array, of numbers of 4 bytes, brought into the CPU's caches, and do not wait for it."""
-
-    def emit(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        array = context.make_array(signature.args[0])(context, builder, arguments[0])
-        first, number = builder.bitcast(array.data, ir.PointerType(ir.IntType(8))), ir.IntType(32)
-        stride, length = unpack_tuple(builder, array.strides)[0], unpack_tuple(builder, array.shape)[1]
-        start = builder.mul(arguments[1], stride)
-        kind = ir.FunctionType(ir.VoidType(), [first.type, number, number, number])
-        instruction = get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-        with _loop(builder, length, 16) as place:
-            there = builder.add(start, builder.mul(place, ir.Constant(place.type, 4)))
-            builder.call(instruction, [builder.gep(first, [there]), *(ir.Constant(number, n) for n in (0, 3, 1))])
-        return context.get_dummy_value()
-
-    return types.void(rows, types.int64), emit
-
-
-@intrinsic
-def lowest_bit(context, bits):  # type: ignore[no-untyped-def]
-    """Place of the lowest bit that is set; one is."""
-
-    def emit(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        place = builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
-        return builder.zext(place, ir.IntType(64))
-
-    return types.int64(types.uint32), emit
 
 
 @numba.njit(nogil=True, cache=True)
@@ -266,11 +210,7 @@ def _multiply_by_tiles(rows, chosen, columns):  # type: ignore[no-untyped-def]
     n_rows, width = -(-len(chosen) // WIDTH) * WIDTH, words.shape[1]
     here = _at_a_line(n_rows * width).reshape((n_rows, width))
     for r in range(len(chosen)):
-        row = chosen[r]
-        for w in range(rows.shape[1]):
-            here[r, w] = rows[row, w]
-        for w in range(rows.shape[1], width):
-            here[r, w] = 0
+        copy_row(here, r, rows, chosen[r])
     sums = _at_a_line(n_rows * len(initial)).view(np.float32).reshape((n_rows, len(initial)))
     _multiply_blocks(_LAYOUT, here, words, initial, sums)
     return sums[: len(chosen)]
@@ -308,10 +248,10 @@ def _multiply_blocks(context, layout, here, words, initial, sums):  # type: igno
             builder.call(get_or_insert_function(builder.module, kind, f"llvm.x86.{name}"), operands)
 
         instruct("ldtilecfg", at(layout))
-        with _loop(builder, n_rows, WIDTH) as r, _loop(builder, n_columns, WIDTH) as c:
+        with loop(builder, n_rows, WIDTH) as r, loop(builder, n_columns, WIDTH) as c:
             for tile in range(4):
                 instruct("tileloadd64", tile, at(initial, (c, number(4)), (number(tile % 2), number(64))), number(0))
-            with _loop(builder, row_bytes, 64) as d:
+            with loop(builder, row_bytes, 64) as d:
                 for half in range(2):
                     beside = number(_SIDE * half)
                     row_tile = at(here, (builder.add(r, beside), row_bytes), (d, number(1)))
@@ -327,11 +267,3 @@ def _multiply_blocks(context, layout, here, words, initial, sums):  # type: igno
         return context.get_dummy_value()
 
     return types.void(layout, here, words, initial, sums), emit
-
-
-@contextmanager
-def _loop(builder: ir.IRBuilder, stop: ir.Value, step: int) -> Iterator[ir.Value]:
-    """Emit a loop over 0, step, ... below stop; gives the number."""
-    first, by = (ir.Constant(stop.type, value) for value in (0, step))
-    with for_range_slice(builder, first, stop, by) as (index, _):
-        yield index

@@ -7,8 +7,8 @@ import numba
 import numpy as np
 
 from cdp.knn.best import Best, close_heap, holds, open_heap
+from cdp.knn.instructions import prefetch
 from cdp.knn.points import Points
-from cdp.knn.products import prefetch
 from cdp.knn.settle import settle
 from cdp.threads import in_ranges
 

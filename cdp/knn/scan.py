@@ -10,8 +10,9 @@ import numba
 import numpy as np
 
 from cdp.knn.best import Best, close_heap, holds, offer, open_heap
+from cdp.knn.instructions import WIDTH, above, lowest_bit
 from cdp.knn.points import Points
-from cdp.knn.products import WIDTH, above, closeness, columns_of, lower, lowest_bit, multiply, product, rows_of
+from cdp.knn.products import closeness, columns_of, lower, multiply, product, rows_of
 from cdp.threads import in_ranges
 
 ROWS, COLUMNS = 256, 512  # queries and members of a cell that are compared at a time

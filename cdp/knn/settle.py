@@ -4,8 +4,9 @@ import numba
 import numpy as np
 
 from cdp.knn.best import Best, close_heap, holds, is_worse, offer, open_heap
+from cdp.knn.instructions import prefetch
 from cdp.knn.points import Points
-from cdp.knn.products import closeness, lower, prefetch, product
+from cdp.knn.products import closeness, lower, product
 
 
 def settle_listed(queries: Points, members: Points, listed: np.ndarray, best: Best) -> np.ndarray:

@@ -8,8 +8,9 @@ import numba
 import numpy as np
 
 from cdp.knn.best import Best
+from cdp.knn.instructions import WIDTH, above, lowest_bit
 from cdp.knn.points import Points
-from cdp.knn.products import WIDTH, above, columns_of, lowest_bit, multiply, rows_of, with_first
+from cdp.knn.products import columns_of, multiply, rows_of, with_first
 from cdp.knn.scan import COLUMNS, ROWS, Cells, rows_by_cell, scan
 from cdp.knn.settle import settle_listed
 from cdp.threads import in_ranges

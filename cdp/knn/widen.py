@@ -17,22 +17,10 @@ import numpy as np
 
 from cdp.knn.best import Best
 from cdp.knn.blocks import fixed_size
+from cdp.knn.instructions import WIDTH, above, lowest_bit
 from cdp.knn.parts import part_starts
 from cdp.knn.points import Points, some_of
-from cdp.knn.products import (
-    WIDTH,
-    above,
-    columns_of,
-    lower,
-    lowest_bit,
-    multiply,
-    packed,
-    product,
-    rows_of,
-    unpacked,
-    upper,
-    with_first,
-)
+from cdp.knn.products import columns_of, lower, multiply, packed, product, rows_of, unpacked, upper, with_first
 from cdp.knn.scan import Cells, scan_lists
 from cdp.threads import in_ranges
 

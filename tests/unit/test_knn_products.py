@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cdp.knn import blocks, knn_graph, products, scan, shortlist, widen
-from cdp.knn.products import WIDTH, above, columns_of, lowest_bit, multiply, packed, product, rows_of, unpacked
+from cdp.knn.instructions import WIDTH, above, lowest_bit
+from cdp.knn.products import columns_of, multiply, packed, product, rows_of, unpacked
 from tests.unit.knn_graphs import decaying, needs_tiles, with_tiles
 
 
