@@ -28,8 +28,9 @@ from cdp.knn.recall import RecallSample
 from cdp.knn.refine import new_since, refine
 from cdp.knn.scan import Cells, nearest, scan
 from cdp.knn.shortlist import likely_best
-from cdp.knn.vectors import Vectors
+from cdp.knn.vectors import BLOCK, Vectors
 from cdp.knn.widen import Outline, Reach, widen
+from cdp.threads import in_ranges
 
 _MIDDLE_SAMPLES = 4096
 _COARSE = 63  # principal axes that the quantiser looks at
@@ -150,11 +151,7 @@ def arrange(vectors: Vectors, *, k: int, seed: int, cell_size: int = 64, probes:
         Cells that each sample looks into at first, the nearest ones.
     """
     axes, seen, quantizer = _trained(vectors, max(1, len(vectors) // max(cell_size, 2 * k)), seed)
-    probed = np.empty((len(vectors), min(probes, len(quantizer))), np.int32)
-    words = np.empty((len(vectors), -(-quantizer.groups.vectors.shape[1] // 2)), np.uint32)
-    for place, block in vectors.blocks():
-        coarse = seen(block)
-        probed[place], words[place] = quantizer.nearest_cells(coarse, probed.shape[1]), packed(coarse)
+    probed, words = _assigned(vectors, seen, quantizer, min(probes, len(quantizer)))
     samples = np.argsort(probed[:, 0], kind="stable")
     starts = np.searchsorted(probed[samples, 0], np.arange(len(quantizer) + 1))
     sort_by_part(words, samples, starts)
@@ -260,6 +257,21 @@ def _trained(
         return _coarse(some, axes) - middle
 
     return axes, seen, train(coarse - middle, n_cells, generator=generator)
+
+
+def _assigned(
+    vectors: Vectors, seen: Callable[[np.ndarray], np.ndarray], quantizer: Quantizer, count: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The nearest cells of each vector, and what the quantiser looks at of it (see `cdp.knn.products.packed`)."""
+    probed = np.empty((len(vectors), count), np.int32)
+    words = np.empty((len(vectors), -(-quantizer.groups.vectors.shape[1] // 2)), np.uint32)
+
+    def task(start: int, stop: int) -> None:
+        coarse = seen(vectors.take(slice(start, stop)))
+        probed[start:stop], words[start:stop] = quantizer.nearest_cells(coarse, count), packed(coarse)
+
+    in_ranges(task, len(vectors), size=BLOCK)
+    return probed, words
 
 
 def _coarse(vectors: np.ndarray, axes: Axes | None) -> np.ndarray:

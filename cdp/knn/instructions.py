@@ -115,6 +115,16 @@ def lowest_bit(context, bits):  # type: ignore[no-untyped-def]
     return types.int64(types.uint32), emit
 
 
+@intrinsic
+def count_bits(context, bits):  # type: ignore[no-untyped-def]
+    """How many bits are set."""
+
+    def emit(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        return builder.zext(builder.ctpop(arguments[0]), ir.IntType(64))
+
+    return types.int64(types.uint32), emit
+
+
 def _row(context: Any, builder: ir.IRBuilder, kind: Any, rows: ir.Value, row: ir.Value) -> tuple[ir.Value, ir.Value]:
     """The address of a row of an array, and how many numbers it has."""
     array = context.make_array(kind)(context, builder, rows)

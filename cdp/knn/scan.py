@@ -10,11 +10,12 @@ import numba
 import numpy as np
 
 from cdp.knn.best import Best, close_heap, holds, offer, open_heap
-from cdp.knn.instructions import WIDTH, above, lowest_bit
+from cdp.knn.instructions import WIDTH, above, lowest_bit, prefetch
 from cdp.knn.points import Points
 from cdp.knn.products import closeness, columns_of, lower, multiply, product, rows_of
 from cdp.threads import in_ranges
 
+_WAITING = 64
 ROWS, COLUMNS = 256, 512  # queries and members of a cell that are compared at a time
 _ZERO = np.float32(1e-33)  # tiles take numbers below 2e-38 for 0, in each of the products that they sum
 
@@ -117,6 +118,7 @@ def scan_lists(
 
 @numba.njit(nogil=True, cache=True)
 def _scan(queries, rows, members, starts, scores, found, listed, ends, manhattan):  # type: ignore[no-untyped-def]
+    waiting = np.empty(_WAITING, np.int64), np.empty(_WAITING, np.int64), np.empty(_WAITING, np.float32)
     least = np.empty(len(scores), np.float32)  # of q·x - |x|²/2 for x to be better than the worst found
     for row in range(len(scores)):
         open_heap(scores, found, row)
@@ -135,31 +137,52 @@ def _scan(queries, rows, members, starts, scores, found, listed, ends, manhattan
                     _offer_scores(tile, chosen, start, scores, found)
                 else:
                     bounds = multiply(rows, chosen, columns)
-                    _offer_bounded(bounds, chosen, start, queries, members, scores, found, least)
+                    _offer_bounded(bounds, chosen, start, queries, members, scores, found, least, waiting)
     for row in range(len(scores)):
         close_heap(scores, found, row)
 
 
 @numba.njit(nogil=True, cache=True)
-def _offer_bounded(bounds, chosen, start, queries, members, scores, found, least):  # type: ignore[no-untyped-def]
+def _offer_bounded(bounds, chosen, start, queries, members, scores, found, least, waiting):  # type: ignore[no-untyped-def]
     """Offer to rows those of the members from `start` on that are better, as bounds of q·x - |x|²/2 let expect."""
+    n, (rows, places, left) = 0, waiting
     for r in range(len(chosen)):
         row = chosen[r]
         for column in range(0, bounds.shape[1], WIDTH):
             promising = above(bounds, r, column, least[row])
+            if not promising:
+                continue
+            prefetch(queries.necks, row)
+            if n + WIDTH > len(rows):
+                _offer_waiting(n, queries, members, scores, found, least, waiting)
+                n = 0
             while promising:
                 c = column + lowest_bit(promising)
                 promising &= promising - np.uint32(1)
-                if bounds[r, c] <= least[row]:
-                    continue
-                j = start + c
-                tails = lower(queries.heads[row, 0]) * lower(members.heads[j, 0])
-                if bounds[r, c] - tails + product(queries.necks, row, members.necks, j) <= least[row]:
-                    continue
-                score = closeness(queries.vectors, row, members.vectors, j)
-                if score > scores[row, 0] and not holds(found, row, found.shape[1], j):
-                    offer(score, j, scores, found, row)
-                    least[row] = _least(scores[row, 0], queries.halves[row])
+                prefetch(members.necks, start + c)
+                rows[n], places[n], left[n] = row, start + c, bounds[r, c]
+                n += 1
+    _offer_waiting(n, queries, members, scores, found, least, waiting)
+
+
+@numba.njit(nogil=True, cache=True)
+def _offer_waiting(n, queries, members, scores, found, least, waiting):  # type: ignore[no-untyped-def]
+    """Offer what is better of the first `n` that wait: rows, members and their bounds."""
+    (rows, places, bounds), left = waiting, 0
+    for w in range(n):
+        row, j = rows[w], places[w]
+        tails = lower(queries.heads[row, 0]) * lower(members.heads[j, 0])
+        if bounds[w] - tails + product(queries.necks, row, members.necks, j) > least[row]:
+            prefetch(queries.vectors, row)
+            prefetch(members.vectors, j)
+            rows[left], places[left] = row, j
+            left += 1
+    for w in range(left):
+        row, j = rows[w], places[w]
+        score = closeness(queries.vectors, row, members.vectors, j)
+        if score > scores[row, 0] and not holds(found, row, found.shape[1], j):
+            offer(score, j, scores, found, row)
+            least[row] = _least(scores[row, 0], queries.halves[row])
 
 
 @numba.njit(nogil=True, cache=True)

@@ -8,7 +8,7 @@ import numba
 import numpy as np
 
 from cdp.knn.best import Best
-from cdp.knn.instructions import WIDTH, above, lowest_bit
+from cdp.knn.instructions import WIDTH, above, count_bits, lowest_bit, prefetch
 from cdp.knn.points import Points
 from cdp.knn.products import columns_of, multiply, rows_of, with_first
 from cdp.knn.scan import COLUMNS, ROWS, Cells, rows_by_cell, scan
@@ -98,8 +98,8 @@ def _without_tails(points: Points) -> Points:
 
 def _listed(queries: Points, cells: Cells, width: int, probes: np.ndarray) -> np.ndarray:
     """`shortlist`, in one thread."""
-    n, room = len(queries.heads), _ROOM + 2 * width
-    candidates = np.empty((n, room), np.float32), np.empty((n, room), np.int32)
+    n, room = len(queries.heads), -(-(_ROOM + 2 * width) // WIDTH) * WIDTH
+    candidates = np.full((n, room), -np.inf, np.float32), np.empty((n, room), np.int32)
     state = *candidates, np.zeros(n, np.int64), np.full(n, -np.inf, np.float32)
     assert queries.heads.shape[1] == cells.points.heads.shape[1]
     rows = rows_of(np.hstack((queries.heads, queries.necks[:, :_NECK_WORDS])))
@@ -126,6 +126,9 @@ def _collect(rows, members, starts, lists, width, state):  # type: ignore[no-unt
                 chosen = in_cells[some : min(some + ROWS, end)]
                 tile = multiply(rows, chosen, columns)
                 for r in range(len(chosen)):
+                    if r + 6 < len(chosen):
+                        prefetch(scores, chosen[r + 6])
+                        prefetch(positions, chosen[r + 6])
                     _add(tile, r, start, stop, width, scores, positions, counts, limits, chosen[r])
 
 
@@ -134,7 +137,7 @@ def _add(tile, r, start, stop, width, scores, positions, counts, limits, row):  
     """Add those of the members from `start` to `stop` that exceed the limit, to the candidates of a row."""
     count = counts[row]
     if count == 0 and stop - start > width + _EXTRA:
-        limits[row] = _limit(tile, r, stop - start, width)
+        limits[row], _ = _limits(tile, r, stop - start, width)
     for column in range(0, tile.shape[1], WIDTH):
         promising = above(tile, r, column, limits[row])
         while promising:
@@ -149,50 +152,63 @@ def _add(tile, r, start, stop, width, scores, positions, counts, limits, row):  
 
 
 @numba.njit(nogil=True, cache=True)
-def _limit(scores, row, count, width):  # type: ignore[no-untyped-def]
-    """What at least `width` of a row's first `count` scores exceed, and few more, but for equals; by bisection."""
-    low = high = scores[row, 0]
-    for t in range(1, count):
-        low, high = min(low, scores[row, t]), max(high, scores[row, t])
+def _limits(scores, row, count, width):  # type: ignore[no-untyped-def]
+    """What at least `width` of a row's first `count` scores exceed, and few more, but for equals; by bisection.
+
+    And what fewer exceed: if those are more, the next number, which all the equals are.
+    """
+    low, high = _extremes(scores, row, count)
     low -= abs(low) + _TINY
     while True:
         middle = (low + high) / np.float32(2)
         if not low < middle < high:
-            return low
-        n = 0
-        for t in range(count):
-            n += scores[row, t] > middle
+            return low, high
+        n = _count_above(scores, row, count, middle)
         if n < width:
             high = middle
         else:
             low = middle
             if n <= width + _EXTRA:
-                return low
+                return low, high
+
+
+@numba.njit(nogil=True, cache=True, fastmath={"nnan", "nsz"})
+def _extremes(scores, row, count):  # type: ignore[no-untyped-def]
+    low = high = scores[row, 0]
+    for t in range(1, count):
+        low, high = min(low, scores[row, t]), max(high, scores[row, t])
+    return low, high
+
+
+@numba.njit(nogil=True, cache=True)
+def _count_above(scores, row, count, least):  # type: ignore[no-untyped-def]
+    """How many of a row's first `count` scores, behind which there are none, exceed the least."""
+    n = 0
+    for column in range(0, count, WIDTH):
+        n += count_bits(above(scores, row, column, least))
+    return n
 
 
 @numba.njit(nogil=True, cache=True)
 def _thinned(scores, positions, row, count, width):  # type: ignore[no-untyped-def]
     """Leave `width` candidates of a row, the best, or few more; how many, and what others must exceed."""
-    limit = _limit(scores, row, count, width)
-    left, least = 0, np.float32(np.inf)
-    for t in range(count):
-        if scores[row, t] > limit:
-            scores[row, left], positions[row, left] = scores[row, t], positions[row, t]
-            least = min(least, scores[row, t])
-            left += 1
-    if left <= width + _EXTRA:
-        return left, limit
-    equals_left, count = width, left  # the least are equal: the first of them will do
-    for t in range(left):
-        equals_left -= scores[row, t] > least
-    left = 0
-    for t in range(count):
-        is_equal = scores[row, t] == least
-        if not is_equal or equals_left > 0:
+    least, equal = _limits(scores, row, count, width)
+    too_many, left, equals_left = _count_above(scores, row, count, least) > width + _EXTRA, 0, count
+    if too_many:  # the first of the equals will do
+        equals_left = width - _count_above(scores, row, count, equal)
+    for column in range(0, count, WIDTH):
+        promising = above(scores, row, column, least)
+        while promising:
+            t = column + lowest_bit(promising)
+            promising &= promising - np.uint32(1)
+            if scores[row, t] == equal:
+                if equals_left == 0:
+                    continue
+                equals_left -= 1
             scores[row, left], positions[row, left] = scores[row, t], positions[row, t]
             left += 1
-            equals_left -= is_equal
-    return left, least
+    scores[row, left:count] = -np.inf
+    return left, equal if too_many else least
 
 
 @numba.njit(nogil=True, cache=True)
@@ -204,11 +220,9 @@ def _finish(state, listed):  # type: ignore[no-untyped-def]
         count = counts[row]
         if count > width + _EXTRA:
             count, _ = _thinned(scores, positions, row, count, width)
-        for t in range(1, count):
-            score, position, slot = scores[row, t], positions[row, t], t
-            while slot > 0 and scores[row, slot - 1] < score:
-                scores[row, slot], positions[row, slot] = scores[row, slot - 1], positions[row, slot - 1]
-                slot -= 1
-            scores[row, slot], positions[row, slot] = score, position
-        for t in range(min(width, count)):
-            listed[row, t] = positions[row, t]
+        for t in range(count):
+            place = _count_above(scores, row, count, scores[row, t])
+            while place < width and listed[row, place] >= 0:
+                place += 1
+            if place < width:
+                listed[row, place] = positions[row, t]

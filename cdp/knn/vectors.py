@@ -1,8 +1,5 @@
 """Features as a search sees them: float32, normalised where the metric asks for it, read block by block."""
 
-from collections.abc import Iterator
-from functools import partial
-
 import numba
 import numpy as np
 
@@ -12,8 +9,7 @@ from cdp.knn.points import some_of
 from cdp.threads import in_ranges
 
 METRICS = ("cosine", "angular", "l2", "l1")
-_BLOCK = 65536  # rows read at a time
-_SCATTERED = 4096  # rows a task
+BLOCK = 4096  # rows that are read at a time
 _ORIGIN_SAMPLES = 10_000
 _LARGEST = 1e15  # squares of larger values leave float32
 
@@ -71,27 +67,23 @@ class Vectors:
         moved = np.empty(chosen.shape, np.float32)
         return np.divide(chosen - self.origin, self.scale, out=moved, casting="same_kind")
 
-    def blocks(self) -> Iterator[tuple[slice, np.ndarray]]:
-        """All vectors, some at a time, each time with their place."""
-        for start in range(0, len(self), _BLOCK):
-            place = slice(start, min(start + _BLOCK, len(self)))
-            yield place, self.take(place)
-
     def arranged(self, order: np.ndarray | None = None) -> np.ndarray:
         """All vectors in one array, in that order of samples; as stored by default."""
         place_of = np.arange(len(self))
         if order is not None:
             place_of[order] = np.arange(len(self))
         arranged = aligned(self.features.shape, np.float32)
-        for place, block in self.blocks():
-            into = place_of[place]
-            in_ranges(partial(_scatter, block, into, arranged), len(block), size=_SCATTERED)
+
+        def task(start: int, stop: int) -> None:
+            _scatter(self.take(slice(start, stop)), place_of[start:stop], arranged)
+
+        in_ranges(task, len(self), size=BLOCK)
         return arranged
 
 
 @numba.njit(nogil=True, cache=True)
-def _scatter(block, into, rows, start, stop):  # type: ignore[no-untyped-def]
-    for i in range(start, stop):
+def _scatter(block, into, rows):  # type: ignore[no-untyped-def]
+    for i in range(len(block)):
         rows[into[i]] = block[i]
 
 
@@ -100,8 +92,8 @@ def _checked_largest(features: np.ndarray) -> float:
     if features.dtype.kind not in "fiu":
         raise ValueError(f"features must be real numbers, not {features.dtype}")
     largest_of_all = 0.0
-    for start in range(0, len(features), _BLOCK):
-        largest = np.abs(features[start : start + _BLOCK]).max(axis=1, initial=0)
+    for start in range(0, len(features), BLOCK):
+        largest = np.abs(features[start : start + BLOCK]).max(axis=1, initial=0)
         bad = np.flatnonzero(~(largest <= _LARGEST))
         if len(bad):
             row = bad[0]
