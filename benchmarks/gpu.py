@@ -43,7 +43,7 @@ def on_cpu(path: Path, sample: np.ndarray) -> np.ndarray:
     """The K nearest of some samples, themselves first; of equals, the first."""
     vectors = Vectors(np.load(path, mmap_mode="r", allow_pickle=False), "cosine").arranged()
     with limit_threads(), one_blas_thread():
-        points = Points.along_own_axes(vectors)
+        points = Points.to_scan(vectors)
         found = nearest(points.take(sample), points, K + SPARE).found
     rows = np.empty((len(sample), K), np.int64)
     for row, i, others in zip(rows, sample, found, strict=True):

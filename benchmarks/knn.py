@@ -27,6 +27,7 @@ SEARCHES = {
     "exact": {"backend": "exact"},
     "cells, recall 0.99": {"backend": "cells", "recall": 0.99},
     "cells, recall 0.999": {"backend": "cells", "recall": 0.999},
+    "cells, recall 0.9999": {"backend": "cells", "recall": 0.9999},
     "auto": {},
     "faiss IVF, recall 0.99": {"backend": "faiss", "recall": 0.99},
     "faiss IVF, recall 0.999": {"backend": "faiss", "recall": 0.999},
@@ -106,7 +107,7 @@ def main() -> None:
             vectors = Vectors(np.load(path, mmap_mode="r", allow_pickle=False), "cosine").arranged()
             sample = np.random.default_rng(7).choice(len(vectors), 2000, replace=False)
             with limit_threads():
-                points = Points.along_own_axes(vectors)
+                points = Points.to_scan(vectors)
                 last = nearest(points.take(sample), points, K).scores[:, -1]
             works = {name: (search, own) for name, own in SEARCHES.items()}
             works |= {name: (search_faiss, *own) for name, own in FAISS.items()}

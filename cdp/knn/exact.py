@@ -40,6 +40,6 @@ def search(vectors: Vectors, *, k: int, device: str, seed: int, sample: RecallSa
         Recall: 1.
     """
     rows = vectors.arranged()
-    points = Points.along_own_axes(rows) if device == "cpu" else Points.of(rows, Axes.none(rows.shape[1]))
+    points = Points.to_scan(rows) if device == "cpu" else Points.of(rows, Axes.none(rows.shape[1]))
     found = nearest(points, points, k + SPARE, manhattan=vectors.metric == "l1", device=device, block=_BLOCK).found
     return Proposal(points, np.arange(len(vectors)), found), 1.0

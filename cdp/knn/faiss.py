@@ -53,7 +53,7 @@ def _proposals(vectors: Vectors, k: int, seed: int, cells: int, probes: int) -> 
     import faiss
 
     faiss.omp_set_num_threads(usable_threads())
-    points = Points.along_own_axes(vectors.arranged())
+    points = Points.to_scan(vectors.arranged())
     arranged = points.vectors
     cells = min(cells, max(1, len(vectors) // 39))
     index = faiss.IndexIVFFlat(

@@ -54,7 +54,7 @@ def search(
 def _proposals(vectors: Vectors, k: int, settings: dict[str, int], ef_search: int) -> Iterator[Proposal]:
     import nmslib
 
-    points = Points.along_own_axes(vectors.arranged())
+    points = Points.to_scan(vectors.arranged())
     arranged = points.vectors
     index = nmslib.init(method="hnsw", space=_SPACES[vectors.metric])
     index.addDataPointBatch(arranged)

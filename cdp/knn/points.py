@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cdp.knn.aligned import aligned
-from cdp.knn.products import UNIT_ROUNDOFF, packed, unpacked
+from cdp.knn.products import TILES, UNIT_ROUNDOFF, packed, unpacked
 from cdp.threads import in_ranges
 
 _BLOCK = 4096
@@ -95,9 +95,9 @@ class Points(NamedTuple):
         return cls(vectors, heads, np.empty((n, 0), np.uint32), halves)
 
     @classmethod
-    def along_own_axes(cls, vectors: np.ndarray) -> "Points":
-        """Points with heads and necks along the principal axes of the vectors."""
-        return cls.of(vectors, principal_axes(vectors))
+    def to_scan(cls, vectors: np.ndarray) -> "Points":
+        """Points that some or all will be compared with: tiles multiply whole vectors faster than axes are found."""
+        return cls.of(vectors, None if TILES else principal_axes(vectors))
 
     def take(self, rows: slice | np.ndarray) -> "Points":
         """Some of the points."""

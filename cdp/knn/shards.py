@@ -69,7 +69,7 @@ def prepare(
         vectors, device = Vectors(features, "cosine"), choose_device(device)
         k = min(k, len(vectors))
         if backend == "exact" or (backend == "auto" and exact.pays(len(vectors), device=device, recall=recall)):
-            points = Points.along_own_axes(vectors.arranged())
+            points = Points.to_scan(vectors.arranged())
             return Prepared(Arrangement.one_cell(points), np.empty(0, np.float32))
         arrangement = arrange(vectors, k=k, seed=seed, **(settings or {}).get("cells", {}))
         sample = RecallSample(len(vectors), k=k, device=device, seed=seed, target=recall)

@@ -9,6 +9,7 @@ import cdp
 from cdp.devices import cuda_available
 from cdp.features import load_features
 from cdp.knn import knn_graph
+from cdp.knn.points import Points, principal_axes
 from cdp.knn.products import TILES
 from cdp.labels import read_labels
 from cdp.neighbors import Neighbors
@@ -19,6 +20,11 @@ needs_gpu = pytest.mark.skipif(not cuda_available(), reason="needs a GPU")
 needs_tiles = pytest.mark.skipif(not TILES, reason="needs a CPU with AMX")
 with_tiles = pytest.param(True, marks=needs_tiles)
 TORCH_DEVICES = [TORCH_ON_CPU, *(["cuda"] if cuda_available() else [])]
+
+
+def along_own_axes(vectors):
+    """Points with heads and necks along the principal axes of the vectors."""
+    return Points.of(vectors, principal_axes(vectors))
 
 
 def random_graph(rng, n, k):

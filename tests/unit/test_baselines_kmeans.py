@@ -9,9 +9,8 @@ from cdp.baselines import kmeans as kmeans_module
 from cdp.baselines.kmeans import _moved, _score, kmeans
 from cdp.baselines.seeding import first_centroids, greedy_k_means_plus_plus
 from cdp.features import normalize
-from cdp.knn.points import Points
 from cdp.threads import limit_threads
-from tests.unit.knn_graphs import demo_graph, renumbered
+from tests.unit.knn_graphs import along_own_axes, demo_graph, renumbered
 
 
 def inertia(vectors, labels):
@@ -41,7 +40,7 @@ def blobs(n=2000, dim=40, groups=50):
 @pytest.mark.parametrize("iterations", [1, 3, 100])
 def test_is_lloyds_algorithm(vectors, iterations):
     """The same partition as scikit-learn's from the same start, to near ties; also where both are cut short."""
-    start = greedy_k_means_plus_plus(Points.along_own_axes(vectors), 60, seed=3)
+    start = greedy_k_means_plus_plus(along_own_axes(vectors), 60, seed=3)
     other = KMeans(60, init=start, n_init=1, max_iter=iterations, tol=0).fit(vectors)
     labels = kmeans(vectors, n_clusters=60, iterations=iterations, seed=3)
     assert adjusted_rand_score(labels, other.labels_) > 0.999
@@ -56,7 +55,7 @@ def test_starts_from_some_of_many_samples(monkeypatch):
     start = first_centroids(vectors, 60, among=60 * 16, seed=3)
     other = KMeans(60, init=start, n_init=1, max_iter=3, tol=0).fit(vectors)
     assert adjusted_rand_score(labels, other.labels_) > 0.999
-    assert not np.array_equal(start, greedy_k_means_plus_plus(Points.along_own_axes(vectors), 60, seed=3))
+    assert not np.array_equal(start, greedy_k_means_plus_plus(along_own_axes(vectors), 60, seed=3))
 
 
 @settings(max_examples=30)

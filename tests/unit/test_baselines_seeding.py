@@ -6,9 +6,8 @@ from sklearn.cluster import kmeans_plusplus
 
 from cdp.baselines.seeding import first_centroids, greedy_k_means_plus_plus
 from cdp.features import normalize
-from cdp.knn.points import Points
 from cdp.threads import limit_threads
-from tests.unit.knn_graphs import demo_graph
+from tests.unit.knn_graphs import along_own_axes, demo_graph
 
 
 def cost(vectors, centroids):
@@ -20,7 +19,7 @@ def cost(vectors, centroids):
 def test_centroids_are_vectors_and_as_different_as_there_are(seed, n, dim, data):
     vectors = normalize(np.random.default_rng(seed).integers(1, 3, (n, dim)).astype(float))
     n_clusters = data.draw(st.integers(1, n))
-    centroids = greedy_k_means_plus_plus(Points.along_own_axes(vectors), n_clusters, seed=seed)
+    centroids = greedy_k_means_plus_plus(along_own_axes(vectors), n_clusters, seed=seed)
     assert (centroids.shape, centroids.dtype) == ((n_clusters, dim), np.float32)
     distinct = {tuple(row) for row in vectors.tolist()}
     found = {tuple(row) for row in centroids.tolist()}
@@ -30,7 +29,7 @@ def test_centroids_are_vectors_and_as_different_as_there_are(seed, n, dim, data)
 
 def test_is_as_good_as_scikit_learn():
     vectors = normalize(demo_graph(2000, 2)[1])
-    ours = [cost(vectors, greedy_k_means_plus_plus(Points.along_own_axes(vectors), 60, seed=seed)) for seed in range(5)]
+    ours = [cost(vectors, greedy_k_means_plus_plus(along_own_axes(vectors), 60, seed=seed)) for seed in range(5)]
     theirs = [cost(vectors, kmeans_plusplus(vectors, 60, random_state=seed)[0]) for seed in range(5)]
     assert np.mean(ours) == pytest.approx(np.mean(theirs), rel=0.03)
 
@@ -49,6 +48,6 @@ def test_a_sample_of_the_vectors_suffices():
 def test_threads_change_nothing():
     vectors = normalize(np.random.default_rng(0).standard_normal((20_000, 8)))
     with limit_threads(1):
-        alone = greedy_k_means_plus_plus(Points.along_own_axes(vectors), 20, seed=0)
-    np.testing.assert_array_equal(alone, greedy_k_means_plus_plus(Points.along_own_axes(vectors), 20, seed=0))
-    assert (alone != greedy_k_means_plus_plus(Points.along_own_axes(vectors), 20, seed=1)).any()
+        alone = greedy_k_means_plus_plus(along_own_axes(vectors), 20, seed=0)
+    np.testing.assert_array_equal(alone, greedy_k_means_plus_plus(along_own_axes(vectors), 20, seed=0))
+    assert (alone != greedy_k_means_plus_plus(along_own_axes(vectors), 20, seed=1)).any()

@@ -9,7 +9,7 @@ from cdp.knn.best import Best
 from cdp.knn.points import Points
 from cdp.knn.scan import Cells, scan
 from cdp.threads import limit_threads
-from tests.unit.knn_graphs import TORCH_DEVICES, decaying
+from tests.unit.knn_graphs import TORCH_DEVICES, along_own_axes, decaying
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -33,7 +33,7 @@ def test_scan_by_heads_loses_nothing():
     vectors = normalize(decaying(1, 700, 100))
     whole, by_heads = Best.none(700, 20), Best.none(700, 20)
     scan(Points.of(vectors), Cells.one(Points.of(vectors)), whole)
-    points = Points.along_own_axes(vectors)
+    points = along_own_axes(vectors)
     assert points.heads.shape[1] < 30
     scan(points, Cells.one(points), by_heads)
     np.testing.assert_array_equal(by_heads.found, whole.found)
@@ -68,7 +68,7 @@ def test_scan_compares_with_the_probed_cells_only(device, seed, n, width, n_cell
 @pytest.mark.parametrize("threads", [1, 2])
 def test_blocks_do_not_change_what_is_found(threads):
     vectors = normalize(decaying(2, 20_000, 40))
-    points = Points.along_own_axes(vectors)
+    points = along_own_axes(vectors)
     cells = Cells(points, np.arange(0, 20_001, 50))
     probes = np.random.default_rng(0).permuted(np.tile(np.arange(400, dtype=np.int32), (20_000, 1)), axis=1)[:, :5]
     small, large = Best.none(20_000, 9), Best.none(20_000, 9)

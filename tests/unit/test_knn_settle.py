@@ -6,14 +6,14 @@ from cdp.knn.best import Best
 from cdp.knn.points import Points
 from cdp.knn.scan import Cells, scan
 from cdp.knn.settle import settle_listed
-from tests.unit.knn_graphs import decaying
+from tests.unit.knn_graphs import along_own_axes, decaying
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 12), st.integers(0, 12), st.booleans())
 def test_the_best_of_the_listed_are_kept(seed, width, more, along_axes):
     rng = np.random.default_rng(seed)
     vectors = decaying(seed, 60, 80)
-    points = Points.along_own_axes(vectors) if along_axes else Points.of(vectors)
+    points = along_own_axes(vectors) if along_axes else Points.of(vectors)
     listed = rng.permuted(np.tile(np.arange(60, dtype=np.int32), (7, 1)), axis=1)[:, : width + more]
     for row, n in enumerate(rng.integers(0, width + more + 1, 7)):
         listed[row, n:] = -1

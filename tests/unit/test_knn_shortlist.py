@@ -12,7 +12,7 @@ from cdp.knn.points import Points
 from cdp.knn.products import packed, rows_of, unpacked
 from cdp.knn.scan import Cells, scan
 from cdp.knn.shortlist import likely_best, shortlist
-from tests.unit.knn_graphs import decaying, needs_tiles, with_tiles
+from tests.unit.knn_graphs import along_own_axes, decaying, needs_tiles, with_tiles
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -61,7 +61,7 @@ def test_of_equals_by_the_thousand_some_are_listed(value):
 
 def scattered(n_cells, n_probes):
     """Points, cells of any of them, and some that each probes."""
-    points = Points.along_own_axes(normalize(decaying(3, 5000, 100)))
+    points = along_own_axes(normalize(decaying(3, 5000, 100)))
     cells, _ = cells_of(points, np.random.default_rng(0), n_cells)
     probes = np.random.default_rng(1).permuted(np.tile(np.arange(n_cells, dtype=np.int32), (5000, 1)), axis=1)
     return points, cells, np.ascontiguousarray(probes[:, :n_probes])
@@ -74,7 +74,7 @@ def shares_of(found, expected):
 @pytest.mark.parametrize("tiles", [with_tiles, False])
 def test_tails_do_not_count_and_part_of_the_necks_does(tiles, monkeypatch):
     monkeypatch.setattr(module, "rows_of", partial(rows_of, tiles=tiles))
-    points = Points.along_own_axes(normalize(decaying(3, 2000, 100)))
+    points = along_own_axes(normalize(decaying(3, 2000, 100)))
     numbers = [unpacked(points.heads)[:, 1:], unpacked(points.necks[:, :16])[:, 1:]]
     scores = sum(some.astype(float) @ some.T.astype(float) for some in numbers) - points.halves
     listed = shortlist(module._without_tails(points), Cells.one(points), 20)

@@ -13,7 +13,7 @@ from cdp.knn.products import packed, rows_of, unpacked
 from cdp.knn.scan import Cells, nearest, scan
 from cdp.knn.vectors import Vectors
 from cdp.knn.widen import Outline, Reach, widen
-from tests.unit.knn_graphs import with_tiles
+from tests.unit.knn_graphs import along_own_axes, with_tiles
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -132,7 +132,7 @@ def test_likely_tails_lose_next_to_nothing(share):
     queries = rng.standard_normal((300, 512)) * spectrum
     near = share * queries[:, None] + (1 - share**2) ** 0.5 * rng.standard_normal((300, 40, 512)) * spectrum
     vectors = np.vstack((queries, near.reshape(-1, 512))).astype(np.float32)
-    points = Points.along_own_axes(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
+    points = along_own_axes(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
     scores = points.vectors[:300] @ points.vectors.T - 1
     last = np.sort(scores, axis=1)[:, -11]
     best = Best(np.repeat(last[:, None], 10, axis=1), np.zeros((300, 10), np.int32))
@@ -151,7 +151,7 @@ def test_likely_tails_lose_next_to_nothing(share):
 def test_likely_tails_are_whole_where_nothing_is_known():
     """No score yet, or vectors whose heads are all that there is of them."""
     rng = np.random.default_rng(0)
-    for dim, make in ((128, Points.along_own_axes), (5, Points.of)):
+    for dim, make in ((128, along_own_axes), (5, Points.of)):
         points = make(rng.standard_normal((50, dim)).astype(np.float32) / np.arange(1, dim + 1).astype(np.float32))
         scores = np.full(50, -np.inf, np.float32) if dim == 128 else np.zeros(50, np.float32) - 0.9 * points.halves
         best = Best(scores[:, None], np.zeros((50, 1), np.int32))
@@ -165,7 +165,7 @@ def test_lengths_that_differ_lose_nothing():
     rng = np.random.default_rng(0)
     directions = rng.standard_normal((50, 512)) / np.arange(1, 513) ** 0.75
     vectors = np.repeat(directions, 12, axis=0) * rng.uniform(0.2, 3, 600)[:, None]
-    points = Points.along_own_axes(vectors.astype(np.float32))
+    points = along_own_axes(vectors.astype(np.float32))
     assert points.heads.shape[1] < 256
     cells = Cells(points, np.arange(0, 601, 12))
     outline = Outline.of(cells, np.array([0, 50]))
@@ -187,7 +187,7 @@ def test_tails_in_use_are_likely_and_lose_next_to_nothing(monkeypatch, padding):
     centres = rng.standard_normal((150, 256)) * spectrum
     vectors = centres[rng.integers(150, size=4000)] + 0.8 * rng.standard_normal((4000, 256)) * spectrum
     vectors = np.hstack((vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.zeros((4000, padding))))
-    points = Points.along_own_axes(vectors.astype(np.float32))
+    points = along_own_axes(vectors.astype(np.float32))
     cells = Cells(points, np.arange(0, 4001, 50))
     best = Best.none(4000, 12)
     scan(points, cells, best, probes=(np.arange(4000) // 50).astype(np.int32)[:, None])
