@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cdp.knn import blocks, knn_graph, products, scan, shortlist, widen
-from cdp.knn.instructions import WIDTH, above, lowest_bit
+from cdp.knn.instructions import WIDTH
 from cdp.knn.products import columns_of, multiply, packed, product, rows_of, unpacked
 from tests.unit.knn_graphs import decaying, needs_tiles, with_tiles
 
@@ -16,16 +16,6 @@ from tests.unit.knn_graphs import decaying, needs_tiles, with_tiles
 @numba.njit
 def multiplied(rows, chosen, heads, halves, start, stop):
     return multiply(rows, chosen, columns_of(rows, heads, halves, start, stop))
-
-
-@numba.njit
-def places_above(sums, row, column, least):
-    places = []
-    bits = above(sums, row, column, least)
-    while bits:
-        places.append(lowest_bit(bits))
-        bits &= bits - np.uint32(1)
-    return places
 
 
 @pytest.mark.parametrize("tiles", [with_tiles, False])
@@ -47,17 +37,6 @@ def test_products_are_those_of_the_definition(tiles, seed, n, width, n_rows, dat
         assert product(heads, chosen[0], heads, start) == pytest.approx(
             exact[chosen[0]] @ exact[start], abs=1e-5 * width
         )
-
-
-@given(st.integers(0, 2**32 - 1), st.sampled_from([-np.inf, -2.0, 0.0, 3.0, np.inf]))
-def test_numbers_above_the_least(seed, least):
-    rng = np.random.default_rng(seed)
-    sums = rng.integers(-4, 4, (5, 3 * WIDTH)).astype(np.float32)
-    sums[rng.random(sums.shape) < 0.3] = -np.inf
-    for some in (sums, sums[1:4]):
-        row, column = rng.integers(len(some)), WIDTH * rng.integers(3)
-        expected = np.flatnonzero(some[row, column : column + WIDTH] > least)
-        assert places_above(some, row, column, np.float32(least)) == expected.tolist()
 
 
 @needs_tiles

@@ -214,6 +214,7 @@ MODULES = {
     "knn/cells.py": FROM_SEARCH,
     "knn/exact.py": FROM_SEARCH,
     "knn/faiss.py": FROM_SEARCH,
+    "knn/instructions.py": FROM_POINTS,
     "knn/nmslib.py": FROM_SEARCH,
     "knn/ordered.py": FROM_SEARCH,
     "knn/parts.py": FROM_SEARCH,
