@@ -15,7 +15,7 @@ _SMALLEST, _LARGEST = 4096, 131072  # queries
 def fixed_size(n_points: int) -> int:
     """Queries at a time in a search among `n_points`; shards are made up of whole blocks of this size.
 
-    For searches of which a block keeps much.
+    For searches of which a block keeps much, or which may find something else in another block, even by tiles.
     """
     return max(1, min(_FIXED_LARGEST, n_points // _FIXED_BLOCKS))
 

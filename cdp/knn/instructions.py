@@ -1,7 +1,8 @@
 """Instructions for many numbers at a time, and for single bits, that numba has no words for; in compiled code only.
 
 Loops that numba compiles work on many numbers at a time too, but on what is left of a row one by one, which for the
-short rows of a search takes most of the time.
+short rows of a search takes most of the time. Arrays are C-contiguous, of items of 4 bytes. For matrix tiles see
+`cdp.knn.products`.
 """
 
 from collections.abc import Iterator
@@ -13,9 +14,9 @@ from numba import types
 from numba.core.cgutils import alloca_once_value, for_range_slice, get_or_insert_function, unpack_tuple
 from numba.extending import intrinsic
 
-LANES = 16  # numbers that are added, multiplied or copied at a time
+LANES = 16  # items of a row that are added, multiplied or copied at a time
 WIDTH = 2 * LANES  # numbers that are compared at a time
-_BYTES = 4  # of a number
+_BYTES = 4  # of an item
 _INTEGER, _FLOAT, _ADDRESS, _POINTER = ir.IntType(32), ir.FloatType(), ir.IntType(64), ir.PointerType()
 _INTEGERS, _FLOATS = ir.VectorType(_INTEGER, LANES), ir.VectorType(_FLOAT, LANES)
 _NONE = ir.Constant(_INTEGERS, [0] * LANES)
@@ -31,7 +32,7 @@ def loop(builder: ir.IRBuilder, stop: ir.Value, step: int) -> Iterator[ir.Value]
 
 @intrinsic
 def sum_of_products(context, a, i, b, j):  # type: ignore[no-untyped-def]
-    """The product of a row of words of two bfloat16 numbers with another."""
+    """The sum of the products of the numbers in two rows of words (see `cdp.knn.products.packed`)."""
 
     def emit(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
         half, upper = (ir.Constant(_INTEGERS, [value] * LANES) for value in (16, 0xFFFF0000))
@@ -47,7 +48,7 @@ def sum_of_products(context, a, i, b, j):  # type: ignore[no-untyped-def]
 
 @intrinsic
 def sum_of_squared_differences(context, a, i, b, j):  # type: ignore[no-untyped-def]
-    """The squared distance of a row of float32 numbers from another."""
+    """The squared distance of two rows of float32 numbers."""
 
     def emit(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
         def terms(x, y):  # type: ignore[no-untyped-def]
@@ -61,7 +62,7 @@ def sum_of_squared_differences(context, a, i, b, j):  # type: ignore[no-untyped-
 
 @intrinsic
 def copy_row(context, to, i, rows, j):  # type: ignore[no-untyped-def]
-    """Copy a row of words to one that is longer or as long, by a multiple of `LANES` in all, and fill that with 0."""
+    """Copy a row of words to one that is as long or longer, a multiple of `LANES`, and fill the rest with 0."""
 
     def emit(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
         there, width = _row(context, builder, signature.args[0], *arguments[:2])
@@ -126,7 +127,9 @@ def count_bits(context, bits):  # type: ignore[no-untyped-def]
 
 
 def _row(context: Any, builder: ir.IRBuilder, kind: Any, rows: ir.Value, row: ir.Value) -> tuple[ir.Value, ir.Value]:
-    """The address of a row of an array, and how many numbers it has."""
+    """The address of a row of an array, and how many items it has."""
+    if kind.layout != "C" or kind.dtype.bitwidth != 8 * _BYTES:
+        raise TypeError(f"rows must be of items of {_BYTES} bytes and C-contiguous, not of {kind}")
     array = context.make_array(kind)(context, builder, rows)
     stride = unpack_tuple(builder, array.strides)[0]
     start = builder.add(builder.ptrtoint(array.data, _ADDRESS), builder.mul(row, stride))
@@ -155,15 +158,15 @@ def _load_some(builder: ir.IRBuilder, pointer: ir.Value, left: ir.Value) -> ir.V
 
 
 def _summed(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any, terms: Any) -> ir.Value:
-    """The sum of products of two rows, in any order, of factors that are made of `LANES` words of each at a time."""
+    """The sum of products of factors that `terms` makes of `LANES` items of each row at a time."""
     a, length = _row(context, builder, signature.args[0], *arguments[:2])
     b, _ = _row(context, builder, signature.args[2], *arguments[2:])
     total = alloca_once_value(builder, ir.Constant(_FLOATS, [0.0] * LANES))
 
     def add(x: ir.Value, y: ir.Value) -> None:
         for factors in terms(x, y):
-            product = builder.fmul(*(builder.bitcast(values, _FLOATS) for values in factors), flags=("fast",))
-            builder.store(builder.fadd(builder.load(total, typ=_FLOATS), product, flags=("fast",)), total)
+            product = builder.fmul(*(builder.bitcast(values, _FLOATS) for values in factors), flags=("contract",))
+            builder.store(builder.fadd(builder.load(total, typ=_FLOATS), product, flags=("contract",)), total)
 
     whole = builder.and_(length, ir.Constant(length.type, -LANES))
     with loop(builder, whole, LANES) as place:
@@ -173,4 +176,4 @@ def _summed(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any,
         add(*(_load_some(builder, _at(builder, start, whole), left) for start in (a, b)))
     kind = ir.FunctionType(_FLOAT, [_FLOAT, _FLOATS])
     reduce = get_or_insert_function(builder.module, kind, f"llvm.vector.reduce.fadd.v{LANES}f32")
-    return builder.call(reduce, [ir.Constant(_FLOAT, 0.0), builder.load(total, typ=_FLOATS)], fastmath=("fast",))
+    return builder.call(reduce, [ir.Constant(_FLOAT, 0.0), builder.load(total, typ=_FLOATS)], fastmath=("reassoc",))

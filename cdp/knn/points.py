@@ -96,7 +96,7 @@ class Points(NamedTuple):
 
     @classmethod
     def to_scan(cls, vectors: np.ndarray) -> "Points":
-        """Points that some or all will be compared with: tiles multiply whole vectors faster than axes are found."""
+        """Points that others will be compared with all of: tiles multiply whole vectors as fast as necks help."""
         return cls.of(vectors, None if TILES else principal_axes(vectors))
 
     def take(self, rows: slice | np.ndarray) -> "Points":

@@ -19,6 +19,7 @@ _NECK_WORDS = 16  # that are looked at beside heads: a tile
 _LATE = 0.4  # share of the last third of a shortlist that may be among the best; two thirds would be by chance
 _EXTRA = 5  # candidates that thinning may leave beside those that are wanted
 _ROOM = 8  # for candidates, beside twice as many as are wanted
+_AHEAD = 6  # rows whose memory is asked for before they are looked at
 _TINY = np.float32(1e-30)
 
 
@@ -126,9 +127,9 @@ def _collect(rows, members, starts, lists, width, state):  # type: ignore[no-unt
                 chosen = in_cells[some : min(some + ROWS, end)]
                 tile = multiply(rows, chosen, columns)
                 for r in range(len(chosen)):
-                    if r + 6 < len(chosen):
-                        prefetch(scores, chosen[r + 6])
-                        prefetch(positions, chosen[r + 6])
+                    if r + _AHEAD < len(chosen):
+                        prefetch(scores, chosen[r + _AHEAD])
+                        prefetch(positions, chosen[r + _AHEAD])
                     _add(tile, r, start, stop, width, scores, positions, counts, limits, chosen[r])
 
 
@@ -153,9 +154,9 @@ def _add(tile, r, start, stop, width, scores, positions, counts, limits, row):  
 
 @numba.njit(nogil=True, cache=True)
 def _limits(scores, row, count, width):  # type: ignore[no-untyped-def]
-    """What at least `width` of a row's first `count` scores exceed, and few more, but for equals; by bisection.
+    """Two limits, by bisection: at least `width` of a row's first `count` scores exceed the first, fewer the second.
 
-    And what fewer exceed: if those are more, the next number, which all the equals are.
+    More than `width` and `_EXTRA` exceed the first only if no number is between the two: then many equal the second.
     """
     low, high = _extremes(scores, row, count)
     low -= abs(low) + _TINY
@@ -174,6 +175,7 @@ def _limits(scores, row, count, width):  # type: ignore[no-untyped-def]
 
 @numba.njit(nogil=True, cache=True, fastmath={"nnan", "nsz"})
 def _extremes(scores, row, count):  # type: ignore[no-untyped-def]
+    """The least and the largest of a row's first scores, none of which is NaN: so many are compared at a time."""
     low = high = scores[row, 0]
     for t in range(1, count):
         low, high = min(low, scores[row, t]), max(high, scores[row, t])
@@ -182,7 +184,7 @@ def _extremes(scores, row, count):  # type: ignore[no-untyped-def]
 
 @numba.njit(nogil=True, cache=True)
 def _count_above(scores, row, count, least):  # type: ignore[no-untyped-def]
-    """How many of a row's first `count` scores, behind which there are none, exceed the least."""
+    """How many of a row's first `count` scores, which are followed by -inf, exceed the least."""
     n = 0
     for column in range(0, count, WIDTH):
         n += count_bits(above(scores, row, column, least))
@@ -192,12 +194,12 @@ def _count_above(scores, row, count, least):  # type: ignore[no-untyped-def]
 @numba.njit(nogil=True, cache=True)
 def _thinned(scores, positions, row, count, width):  # type: ignore[no-untyped-def]
     """Leave `width` candidates of a row, the best, or few more; how many, and what others must exceed."""
-    least, equal = _limits(scores, row, count, width)
-    too_many, left, equals_left = _count_above(scores, row, count, least) > width + _EXTRA, 0, count
-    if too_many:  # the first of the equals will do
-        equals_left = width - _count_above(scores, row, count, equal)
+    limit, equal = _limits(scores, row, count, width)
+    left, equals_left, limit_left = 0, count, limit
+    if _count_above(scores, row, count, limit) > width + _EXTRA:  # the first of the equals will do
+        equals_left, limit_left = width - _count_above(scores, row, count, equal), equal
     for column in range(0, count, WIDTH):
-        promising = above(scores, row, column, least)
+        promising = above(scores, row, column, limit)
         while promising:
             t = column + lowest_bit(promising)
             promising &= promising - np.uint32(1)
@@ -208,7 +210,7 @@ def _thinned(scores, positions, row, count, width):  # type: ignore[no-untyped-d
             scores[row, left], positions[row, left] = scores[row, t], positions[row, t]
             left += 1
     scores[row, left:count] = -np.inf
-    return left, equal if too_many else least
+    return left, limit_left
 
 
 @numba.njit(nogil=True, cache=True)

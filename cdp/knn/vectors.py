@@ -9,7 +9,7 @@ from cdp.knn.points import some_of
 from cdp.threads import in_ranges
 
 METRICS = ("cosine", "angular", "l2", "l1")
-BLOCK = 4096  # rows that are read at a time
+BLOCK = 4096  # rows that a thread reads at a time
 _ORIGIN_SAMPLES = 10_000
 _LARGEST = 1e15  # squares of larger values leave float32
 

@@ -66,16 +66,22 @@ def test_a_squared_distance_of_equals_is_zero_and_of_near_ones_loses_no_digits()
     assert squared_distance_of(a, 0, b, 0) == (b[0, 36] - a[0, 36]) ** 2 > 0
 
 
-@given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.integers(0, 9))
-def test_rows_are_copied_and_filled_with_zeros(seed, width, n):
+@given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.integers(0, 9), st.integers(0, 2))
+def test_rows_are_copied_and_filled_with_zeros(seed, width, n, longer):
     rng = np.random.default_rng(seed)
     rows = rng.integers(1, 2**32, (6, width), dtype=np.uint32)
     chosen = rng.integers(6, size=n).astype(np.int32)
-    to = np.full((n + 1, -(-width // LANES) * LANES), 7, np.uint32)
+    to = np.full((n + 1, (-(-width // LANES) + longer) * LANES), 7, np.uint32)
     copied(to, rows, chosen)
     np.testing.assert_array_equal(to[:n, :width], rows[chosen])
     assert np.all(to[:n, width:] == 0)
     assert np.all(to[n] == 7)
+
+
+@pytest.mark.parametrize("rows", [np.ones((4, 6), np.float32)[:, ::2], np.ones((4, 6), np.float32).T, np.ones((4, 3))])
+def test_other_arrays_are_refused(rows):
+    with pytest.raises(TypeError, match="C-contiguous"):
+        squared_distance_of(rows, 0, rows, 1)
 
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from([-np.inf, -2.0, 0.0, 3.0, np.inf]))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cdp.knn import blocks, knn_graph, products, scan, shortlist, widen
+from cdp.knn import blocks, knn_graph, points, products, scan, shortlist, widen
 from cdp.knn.instructions import WIDTH
 from cdp.knn.products import columns_of, multiply, packed, product, rows_of, unpacked
 from tests.unit.knn_graphs import decaying, needs_tiles, with_tiles
@@ -45,7 +45,8 @@ def test_neighbors_do_not_depend_on_how_heads_are_multiplied(monkeypatch, backen
     features = decaying(0, 12_000, 200)
     graphs = []
     for tiles in (True, False):
-        monkeypatch.setattr(blocks, "TILES", tiles)
+        for module in (blocks, points):
+            monkeypatch.setattr(module, "TILES", tiles)
         for module in (scan, shortlist, widen):
             monkeypatch.setattr(module, "rows_of", partial(rows_of, tiles=tiles))
         graphs.append(knn_graph(features, k=10, backend=backend, device="cpu"))

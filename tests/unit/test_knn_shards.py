@@ -6,8 +6,9 @@ import pytest
 from cdp.knn import cells, knn_graph
 from cdp.knn import shards as shards_module
 from cdp.knn.cells import ROUNDS
+from cdp.knn.points import principal_axes
 from cdp.knn.shards import join, load, load_found, merge, prepare, save, save_found, search_shard
-from tests.unit.knn_graphs import TORCH_ON_CPU
+from tests.unit.knn_graphs import TORCH_ON_CPU, decaying
 
 K = 7
 
@@ -54,6 +55,17 @@ def test_shards_find_what_one_search_finds(tmp_path, shards, n, options, last_ro
     assert merged.dist.tobytes() == whole.dist.tobytes()
     assert merged.recall == whole.recall
     assert ended in last_round
+
+
+@pytest.mark.parametrize("shards", [2, 7])
+def test_shards_find_the_same_by_bounds_that_are_only_likely(tmp_path, shards):
+    vectors = decaying(1, 5000, 128)
+    assert principal_axes(vectors) is not None
+    whole = knn_graph(vectors, k=K, backend="cells", recall=0.999, threads=1)
+    merged, ended = in_shards(vectors, shards, tmp_path, backend="cells", recall=0.999)
+    np.testing.assert_array_equal(merged.idx, whole.idx)
+    assert merged.recall == whole.recall < 1
+    assert ended >= 2
 
 
 def test_the_last_round_is_exact(tmp_path, monkeypatch):
