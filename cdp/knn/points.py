@@ -43,7 +43,7 @@ class Axes(NamedTuple):
 
 
 class Points(NamedTuple):
-    """Vectors, their heads and their necks.
+    """Vectors, their heads and their necks; C-contiguous.
 
     Attributes
     ----------

@@ -20,7 +20,7 @@ SEEDS = st.integers(0, 2**32 - 1)
 
 def rounded(vectors):
     """To bfloat16."""
-    return unpacked(packed(vectors))[:, : vectors.shape[1]]
+    return np.ascontiguousarray(unpacked(packed(vectors))[:, : vectors.shape[1]])
 
 
 @pytest.mark.parametrize("tiles", [with_tiles, False])
