@@ -19,7 +19,6 @@ WIDTH = 2 * LANES  # numbers that are compared at a time
 _BYTES = 4  # of an item
 _INTEGER, _FLOAT, _ADDRESS, _POINTER = ir.IntType(32), ir.FloatType(), ir.IntType(64), ir.PointerType()
 _INTEGERS, _FLOATS = ir.VectorType(_INTEGER, LANES), ir.VectorType(_FLOAT, LANES)
-_NONE = ir.Constant(_INTEGERS, [0] * LANES)
 
 
 @contextmanager
@@ -154,7 +153,8 @@ def _load_some(builder: ir.IRBuilder, pointer: ir.Value, left: ir.Value) -> ir.V
     are_there = builder.icmp_signed("<", places, _all(builder, left, LANES))
     kind = ir.FunctionType(_INTEGERS, [pointer.type, _INTEGER, are_there.type, _INTEGERS])
     load = get_or_insert_function(builder.module, kind, f"llvm.masked.load.v{LANES}i32.p0")
-    return builder.call(load, [pointer, ir.Constant(_INTEGER, _BYTES), are_there, _NONE])
+    zeros = ir.Constant(_INTEGERS, [0] * LANES)
+    return builder.call(load, [pointer, ir.Constant(_INTEGER, _BYTES), are_there, zeros])
 
 
 def _summed(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any, terms: Any) -> ir.Value:

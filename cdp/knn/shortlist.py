@@ -158,7 +158,9 @@ def _limits(scores, row, count, width):  # type: ignore[no-untyped-def]
 
     More than `width` and `_EXTRA` exceed the first only if no number is between the two: then many equal the second.
     """
-    low, high = _extremes(scores, row, count)
+    low = high = scores[row, 0]
+    for t in range(1, count):
+        low, high = min(low, scores[row, t]), max(high, scores[row, t])
     low -= abs(low) + _TINY
     while True:
         middle = (low + high) / np.float32(2)
@@ -171,15 +173,6 @@ def _limits(scores, row, count, width):  # type: ignore[no-untyped-def]
             low = middle
             if n <= width + _EXTRA:
                 return low, high
-
-
-@numba.njit(nogil=True, cache=True, fastmath={"nnan", "nsz"})
-def _extremes(scores, row, count):  # type: ignore[no-untyped-def]
-    """The least and the largest of a row's first scores, none of which is NaN: so many are compared at a time."""
-    low = high = scores[row, 0]
-    for t in range(1, count):
-        low, high = min(low, scores[row, t]), max(high, scores[row, t])
-    return low, high
 
 
 @numba.njit(nogil=True, cache=True)
