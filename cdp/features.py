@@ -3,7 +3,6 @@
 import os
 from pathlib import Path
 
-import numba
 import numpy as np
 
 from cdp.files import check_npy_header
@@ -123,10 +122,12 @@ def row_norms(
     norms = np.empty(len(features))
 
     def measure(start: int, stop: int) -> None:
-        block = compilable(features[start:stop])
-        _norms(block, norms[start:stop])
-        if normalized is not None:
-            _divide(block, norms[start:stop], normalized[start:stop])
+        block = np.asarray(features[start:stop], np.float64)
+        with np.errstate(all="ignore"):  # what is not finite, or of no length, is told below
+            np.sqrt(np.einsum("ij,ij->i", block, block), out=norms[start:stop])
+            if normalized is not None:
+                scales = 1 / norms[start:stop, None]
+                np.multiply(block, scales, out=normalized[start:stop], casting="same_kind")
 
     in_ranges(measure, len(features), size=_BLOCK)
     bad = np.flatnonzero(~(np.isfinite(norms) & (norms > 0)))
@@ -135,27 +136,3 @@ def row_norms(
         row = first_row + bad[0]
         raise ValueError(f"{name}: row {row} (counted from 0) {what}; remove or re-extract that sample")
     return norms
-
-
-def compilable(features: np.ndarray) -> np.ndarray:
-    """The features themselves where compiled code can read them, else as float32."""
-    if features.dtype not in (np.float32, np.float64):
-        features = features.astype(np.float32)
-    return np.ascontiguousarray(features)
-
-
-@numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
-def _norms(block, norms):  # type: ignore[no-untyped-def]
-    for i in range(len(block)):
-        square = 0.0
-        for x in block[i]:
-            square += np.float64(x) * np.float64(x)
-        norms[i] = np.sqrt(square)
-
-
-@numba.njit(cache=True, nogil=True)
-def _divide(block, norms, normalized):  # type: ignore[no-untyped-def]
-    for i in range(len(block)):
-        scale = 1.0 / norms[i] if norms[i] > 0 else 0.0
-        for d in range(block.shape[1]):
-            normalized[i, d] = block[i, d] * scale
