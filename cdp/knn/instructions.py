@@ -75,6 +75,31 @@ def copy_row(context, to, i, rows, j):  # type: ignore[no-untyped-def]
 
 
 @intrinsic
+def copy_transposed(context, to, i, rows, start, stop):  # type: ignore[no-untyped-def]
+    """Copy the `LANES` rows of words from `start` on side by side: the first word of each, then the second, and so on.
+
+    To `to[i]`, of as many words or more, a multiple of `LANES`; what they lack, and rows from `stop` on, are 0 there.
+    """
+
+    def emit(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        there, width = _row(context, builder, signature.args[0], *arguments[:2])
+        (start, stop), none = arguments[3:], ir.Constant(_ADDRESS, 0)
+        with loop(builder, width, LANES) as place:
+            block = []
+            for lane in range(LANES):
+                row = builder.add(start, ir.Constant(_ADDRESS, lane))
+                here, length = _row(context, builder, signature.args[2], arguments[2], row)
+                left = builder.select(builder.icmp_signed("<", row, stop), builder.sub(length, place), none)
+                block.append(_load_some(builder, _at(builder, here, place), left))
+            for lane, words in enumerate(_transposed(builder, block)):
+                word = builder.add(place, ir.Constant(_ADDRESS, lane))
+                builder.store(words, _at(builder, there, builder.mul(word, ir.Constant(_ADDRESS, LANES))), align=_BYTES)
+        return context.get_dummy_value()
+
+    return types.void(to, types.int64, rows, types.int64, types.int64), emit
+
+
+@intrinsic
 def above(context, sums, row, column, least):  # type: ignore[no-untyped-def]
     """Which of the `WIDTH` numbers of a row from a column on are above the least: a word of that many bits."""
 
@@ -155,6 +180,21 @@ def _load_some(builder: ir.IRBuilder, pointer: ir.Value, left: ir.Value) -> ir.V
     load = get_or_insert_function(builder.module, kind, f"llvm.masked.load.v{LANES}i32.p0")
     zeros = ir.Constant(_INTEGERS, [0] * LANES)
     return builder.call(load, [pointer, ir.Constant(_INTEGER, _BYTES), are_there, zeros])
+
+
+def _transposed(builder: ir.IRBuilder, block: list[ir.Value]) -> list[ir.Value]:
+    """The columns of a square block: halves, quarters and so on of each two rows change places across the diagonal."""
+    lanes, rows = range(LANES), list(block)
+    for step in (2**power for power in range(LANES.bit_length() - 1)):
+        upper = [LANES + lane - step if lane & step else lane for lane in lanes]
+        lower = [LANES + lane if lane & step else lane + step for lane in lanes]
+        for row in (lane for lane in lanes if not lane & step):
+            pair = rows[row], rows[row + step]
+            rows[row], rows[row + step] = (
+                builder.shuffle_vector(*pair, ir.Constant(ir.VectorType(_INTEGER, LANES), places))
+                for places in (upper, lower)
+            )
+    return rows
 
 
 def _summed(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any, terms: Any) -> ir.Value:

@@ -19,7 +19,7 @@ from numba.core import config
 from numba.core.cgutils import get_or_insert_function, unpack_tuple
 from numba.extending import intrinsic, overload
 
-from cdp.knn.instructions import WIDTH, copy_row, loop, sum_of_products, sum_of_squared_differences
+from cdp.knn.instructions import WIDTH, copy_row, copy_transposed, loop, sum_of_products, sum_of_squared_differences
 
 UNIT_ROUNDOFF = 2.0**-8  # of bfloat16: rounding changes a number by this part of it, at most
 _SIDE = 16  # rows and columns of a tile of sums, words in a row of a tile; `WIDTH` are multiplied at a time
@@ -192,15 +192,12 @@ def _columns_for_tiles(rows, heads, halves, start, stop):  # type: ignore[no-unt
     """The first words of 16 heads side by side, then the next words of these; and what sums begin with."""
     n_columns = -(-(stop - start) // WIDTH) * WIDTH
     groups, width = n_columns // _SIDE, -(-heads.shape[1] // _SIDE) * _SIDE
-    words = _at_a_line(groups * width * _SIDE)
-    words[:] = 0
-    words = words.reshape((groups, width, _SIDE))
+    words = _at_a_line(groups * width * _SIDE).reshape((groups, width, _SIDE))
+    for group in range(groups):
+        copy_transposed(words, group, heads, start + group * _SIDE, stop)
     initial = _at_a_line(n_columns).view(np.float32)
     initial[:] = -np.inf
     for j in range(stop - start):
-        group, place = divmod(j, _SIDE)
-        for w in range(heads.shape[1]):
-            words[group, w, place] = heads[start + j, w]
         initial[j] = -halves[start + j]
     return words, initial
 

@@ -9,6 +9,7 @@ from cdp.knn.instructions import (
     WIDTH,
     above,
     copy_row,
+    copy_transposed,
     count_bits,
     lowest_bit,
     prefetch,
@@ -33,6 +34,11 @@ def copied(to, rows, chosen):
     for r in range(len(chosen)):
         prefetch(rows, chosen[r])
         copy_row(to, r, rows, chosen[r])
+
+
+@numba.njit
+def transposed(to, i, rows, start, stop):
+    copy_transposed(to, i, rows, start, stop)
 
 
 @numba.njit
@@ -76,6 +82,18 @@ def test_rows_are_copied_and_filled_with_zeros(seed, width, n, longer):
     np.testing.assert_array_equal(to[:n, :width], rows[chosen])
     assert np.all(to[:n, width:] == 0)
     assert np.all(to[n] == 7)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.integers(0, 25), st.integers(0, 20), st.integers(0, 2))
+def test_rows_are_copied_side_by_side_and_what_they_lack_is_zero(seed, width, start, count, longer):
+    rows = np.random.default_rng(seed).integers(1, 2**32, (start + count, width), dtype=np.uint32)
+    to = np.full((3, (-(-width // LANES) + longer) * LANES, LANES), 7, np.uint32)
+    transposed(to, 1, rows, start, start + count)
+    expected = np.zeros(to.shape[1:], np.uint32)
+    some = rows[start : start + LANES]
+    expected[:width, : len(some)] = some.T
+    np.testing.assert_array_equal(to[1], expected)
+    assert np.all(to[[0, 2]] == 7)
 
 
 @pytest.mark.parametrize("rows", [np.ones((4, 6), np.float32)[:, ::2], np.ones((4, 6), np.float32).T, np.ones((4, 3))])
