@@ -15,5 +15,5 @@ def same_identity(pairs: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def ground_truth_scores(pairs: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """1 for pairs whose labels agree (DESIGN 4.6), -inf for the others; float32 (P,)."""
+    """1 for pairs whose labels agree (docs/definitions.md), -inf for the others; float32 (P,)."""
     return np.where(same_identity(pairs, labels), np.float32(1), np.float32(-np.inf))

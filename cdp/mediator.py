@@ -71,7 +71,7 @@ def mediator_inputs(candidates: CandidatePairs, affinity: np.ndarray, *, inputs:
 
 
 class Mediator:
-    """Multi-layer perceptron in -> 3 in -> 3 in -> 2 on pair features (DESIGN 4.4).
+    """Multi-layer perceptron in -> 3 in -> 3 in -> 2 on pair features (docs/definitions.md).
 
     Made by `Mediator.fit` or `Mediator.load`.
     """

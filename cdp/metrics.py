@@ -21,7 +21,7 @@ class _Contingency(NamedTuple):
 
 
 def evaluate(labels_true: np.ndarray, labels_pred: np.ndarray) -> dict[str, dict[str, Figure]]:
-    """Compare a clustering with identities (DESIGN 4.7).
+    """Compare a clustering with identities (docs/definitions.md).
 
     Parameters
     ----------

@@ -18,7 +18,7 @@ def propagate(
     step: float = 0.05,
     max_iter: int = 100,
 ) -> np.ndarray:
-    """Cluster scored pairs into components of bounded size (DESIGN 4.5).
+    """Cluster scored pairs into components of bounded size (docs/definitions.md).
 
     Round 0 takes the connected components of all pairs; those of at most `max_size` samples are
     final. Each later round raises the threshold, th + (1 - th) * step from the smallest score,
@@ -76,9 +76,14 @@ def propagate_in_rounds(
     roots, unresolved, n_iter = _bounded_components(ordered, ends, n_samples, max_size)
     if len(unresolved):
         sizes = ", ".join(str(size) for size in sorted(unresolved, reverse=True)[:10])
+        advice = (
+            "a larger max_iter or step, or a higher threshold, splits them"
+            if thresholds[0] < 1
+            else "all pairs score 1, so no threshold splits them: only a larger max_size lets them be"
+        )
         warnings.warn(
             f"{len(unresolved)} components are still larger than max_size {max_size} after {max_iter} rounds and stay "
-            f"as they are (largest: {sizes} samples); a larger max_iter or step, or a higher threshold, splits them",
+            f"as they are (largest: {sizes} samples); {advice}",
             stacklevel=3,
         )
     return number_by_appearance(roots), n_iter

@@ -22,7 +22,7 @@ def soft_propagate(
     decay: float = 0.6,
     depth: int = 5,
 ) -> csr_array:
-    """Weigh the labels that reach each sample along kept pairs (DESIGN 4.5).
+    """Weigh the labels that reach each sample along kept pairs (docs/definitions.md).
 
     In a component of at most `max_size` samples each has its own label with weight 1. In a larger
     one, every sample gives its label to itself with weight 1 and to each sample at d <= `depth`

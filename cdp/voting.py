@@ -7,7 +7,7 @@ from cdp.selection import above
 
 
 def vote(candidates: CandidatePairs, *, accept: int = 0, threshold: float) -> tuple[np.ndarray, np.ndarray]:
-    """Keep the pairs that are similar enough and that enough members confirm (DESIGN 4.3).
+    """Keep the pairs that are similar enough and that enough members confirm (docs/definitions.md).
 
     Parameters
     ----------

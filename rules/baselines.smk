@@ -1,4 +1,4 @@
-"""Other clustering methods, for comparison (DESIGN 4.8).
+"""Other clustering methods, for comparison (docs/baselines.md).
 
 Reads features or a cached kNN graph and, for parameters that are `auto`, what was chosen; makes, in
 results/D/baselines/NAME/, meta.txt, outcome.json ("done", or why there are no clusters: then meta.txt is empty) and
@@ -112,7 +112,7 @@ rule baseline:
 
 
 rule evaluate_baseline:
-    """Metrics of a baseline's clusters (DESIGN 4.7), or why there are none."""
+    """Metrics of a baseline's clusters (docs/definitions.md), or why there are none."""
     input:
         clusters=f"{BASELINE_DIR}/meta.txt",
         outcome=f"{BASELINE_DIR}/outcome.json",

@@ -6,7 +6,7 @@ meta.txt, and results/D/C/kK_SCORING_sweep/szS_stepP/sweep.csv.
 
 
 rule evaluate:
-    """Metrics of one clustering (DESIGN 4.7); without labels, just what needs none."""
+    """Metrics of one clustering (docs/definitions.md); without labels, just what needs none."""
     input:
         clusters=f"{CLUSTER_DIR}/meta.txt",
         pairs=f"{PAIR_DIR}/pairs.npz",

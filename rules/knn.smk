@@ -5,7 +5,7 @@ Reads data/KIND/D/features/M; makes results/D/knn/M_kK.npz (idx, dist) and M_kK.
 
 
 rule knn:
-    """Nearest neighbours of every sample in one model (DESIGN 4.1)."""
+    """Nearest neighbours of every sample in one model (docs/definitions.md)."""
     input:
         "results/{dataset}/features/{model}.json",
         features=lambda w: feature_file(w.dataset, w.model),

@@ -6,7 +6,7 @@ results/D/C/kK/scores_mediator_IAS.npy.
 
 
 rule train_mediator:
-    """Train on the candidate pairs of a labelled set (DESIGN 4.4)."""
+    """Train on the candidate pairs of a labelled set (docs/definitions.md)."""
     input:
         pairs=f"{PAIR_DIR}/pairs.npz",
         affinity=f"{PAIR_DIR}/affinity.npy",
@@ -32,7 +32,7 @@ rule train_mediator:
 
 
 rule score_pairs:
-    """The mediator's probability that a pair is of one identity (DESIGN 4.4)."""
+    """The mediator's probability that a pair is of one identity (docs/definitions.md)."""
     input:
         pairs=f"{PAIR_DIR}/pairs.npz",
         affinity=f"{PAIR_DIR}/affinity.npy",

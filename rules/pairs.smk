@@ -6,7 +6,7 @@ Reads results/D/knn/M_kK.npz; makes, in results/D/C/kK/, pairs.npz, affinity.npy
 
 
 rule pairs:
-    """Candidate pairs with similarity, votes, relationship and structure (DESIGN 4.2)."""
+    """Candidate pairs with similarity, votes, relationship and structure (docs/definitions.md)."""
     input:
         committee_knn,
     output:
@@ -28,7 +28,7 @@ rule pairs:
 
 
 rule affinity:
-    """Cosine of each candidate pair in each model (DESIGN 4.2)."""
+    """Cosine of each candidate pair in each model (docs/definitions.md)."""
     input:
         pairs=f"{PAIR_DIR}/pairs.npz",
         features=lambda w: [feature_file(w.dataset, model) for model in committee_models(w)],
@@ -53,7 +53,7 @@ rule affinity:
 
 
 rule vote:
-    """Score by vote: similarity of the pairs that enough members confirm (DESIGN 4.3)."""
+    """Score by vote: similarity of the pairs that enough members confirm (docs/definitions.md)."""
     input:
         pairs=pairs_to_vote_on,
     output:
@@ -74,7 +74,7 @@ rule vote:
 
 
 rule ground_truth:
-    """Score 1 for pairs whose labels agree, the upper bound (DESIGN 4.6)."""
+    """Score 1 for pairs whose labels agree, the upper bound (docs/definitions.md)."""
     input:
         pairs=f"{PAIR_DIR}/pairs.npz",
         labels=lambda w: required_labels(w.dataset, "strategy ground_truth"),

@@ -6,7 +6,7 @@ asked for, soft_labels.npz (data, indices, indptr of a samples x labels CSR matr
 
 
 rule propagate:
-    """Clusters of bounded size from scored pairs (DESIGN 4.5)."""
+    """Clusters of bounded size from scored pairs (docs/definitions.md)."""
     input:
         pairs=f"{PAIR_DIR}/pairs.npz",
         scores=scores_of_experiment,
@@ -30,7 +30,7 @@ rule propagate:
 
 
 rule soft_propagate:
-    """Label weights for the samples of components that were split (DESIGN 4.5)."""
+    """Label weights for the samples of components that were split (docs/definitions.md)."""
     input:
         pairs=f"{PAIR_DIR}/pairs.npz",
         scores=scores_of_experiment,

@@ -18,7 +18,7 @@ def choices(rows):
 
 
 rule table:
-    """One row an experiment and one a baseline (DESIGN 6), with times from the jobs' benchmark files."""
+    """One row an experiment and one a baseline, with times from the jobs' benchmark files."""
     input:
         evaluations=lambda w: evaluations(table_rows(w.dataset) + baseline_rows(w.dataset)),
         choices=lambda w: choices(table_rows(w.dataset) + baseline_rows(w.dataset)),

@@ -94,7 +94,7 @@ rule knn_round:
 
 
 rule knn_merge:
-    """Nearest neighbours of every sample in one model (DESIGN 4.1), from what all shards found."""
+    """Nearest neighbours of every sample in one model (docs/definitions.md), from what all shards found."""
     input:
         prepared=PREPARED,
         found=lambda w: found_in_round(w, ROUNDS),
@@ -141,7 +141,7 @@ rule pairs_shard:
 
 
 rule pairs_merge:
-    """Candidate pairs with similarity, votes, relationship and structure (DESIGN 4.2)."""
+    """Candidate pairs with similarity, votes, relationship and structure (docs/definitions.md)."""
     input:
         parts_of(f"{PAIR_DIR}/pairs.npz"),
     output:
@@ -188,7 +188,7 @@ rule affinity_shard:
 
 
 rule affinity_merge:
-    """Cosine of each candidate pair in each model (DESIGN 4.2)."""
+    """Cosine of each candidate pair in each model (docs/definitions.md)."""
     input:
         parts_of(f"{PAIR_DIR}/affinity.npy"),
     output:

@@ -116,7 +116,7 @@ rule choose_threshold:
 
 
 rule vote_auto:
-    """Score by vote (DESIGN 4.3) with the number of votes that was chosen."""
+    """Score by vote (docs/definitions.md) with the number of votes that was chosen."""
     input:
         pairs=f"{PAIR_DIR}/pairs.npz",
         choice="results/{dataset}/{committee}/k{k}_vote_acceptauto_thauto/sz{max_size}_step{step}/threshold.json",

@@ -12,8 +12,13 @@ from cdp.threads import limit_threads
 
 
 def run(main: Callable[[Any], None], snakemake: Any) -> None:
-    """Run a script's main under its rule's number of threads; messages go to the log and to the terminal."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    """Run a script's main under its rule's number of threads.
+
+    Messages go to the log and, with the file that is made, to the terminal, where those of other jobs come between.
+    """
+    terminal = logging.StreamHandler()
+    terminal.setFormatter(logging.Formatter(f"{snakemake.output[0]}: {{message}}", style="{"))
+    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[terminal])
     logging.captureWarnings(True)
     logging.getLogger("faiss").setLevel(logging.WARNING)  # it tells which of its builds it loads
     warnings.formatwarning = lambda message, *_, **__: f"warning: {message}"

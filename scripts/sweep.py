@@ -27,8 +27,7 @@ def main(snakemake):
     write_csv(snakemake.output[0], rows)
     best = max(rows, key=lambda row: row["f"] or 0.0)
     if best["f"] is not None:
-        name = "{dataset}, {committee}, {scoring}".format(**wildcards)
-        logging.info("%s: best pairwise F %.2f at threshold %s", name, 100 * best["f"], best["threshold"])
+        logging.info("best pairwise F %.2f at threshold %s", 100 * best["f"], best["threshold"])
 
 
 run(main, snakemake)

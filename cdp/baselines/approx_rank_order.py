@@ -12,7 +12,7 @@ _BLOCK = 4096  # samples a task
 
 
 def approx_rank_order(neighbors: Neighbors, *, threshold: float) -> np.ndarray:
-    """Link samples whose nearest neighbours are the same (DESIGN 4.8).
+    """Link samples whose nearest neighbours are the same.
 
     With O_a(x) the place of x in the list of a (0 for a itself, 1 for its nearest neighbour, at most k - 1)::
 

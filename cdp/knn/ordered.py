@@ -11,7 +11,7 @@ _BLOCK = 4096  # rows a task
 
 
 def ordered(proposal: Proposal, *, k: int, metric: str = "cosine", scale: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
-    """Rows as DESIGN 4.1 defines them, from proposed neighbours in any order (-1: none).
+    """Rows as docs/definitions.md defines them, from proposed neighbours in any order (-1: none).
 
     Parameters
     ----------

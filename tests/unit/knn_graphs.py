@@ -102,7 +102,7 @@ def cosines(features):
 
 
 def oracle(features, k):
-    """DESIGN 4.1, literally: i first, then the others by falling cosine, ties by index, -1 where none are left."""
+    """docs/definitions.md, literally: i first, then the others by falling cosine, ties by index, -1 for none."""
     cosine = cosines(features)
     n = len(cosine)
     idx, dist = [], []

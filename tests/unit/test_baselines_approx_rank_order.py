@@ -12,7 +12,7 @@ from tests.unit.knn_graphs import demo_graph, islands, random_graph, renumbered
 
 
 def oracle(graph, threshold):
-    """DESIGN 4.8, literally."""
+    """The definition in the docstring, literally."""
     lists = [[j for j in row if j >= 0] for row in graph.idx.tolist()]
 
     def d(a, b):

@@ -242,7 +242,8 @@ def test_input_that_changes_while_it_is_read(tmp_path):
 from types import SimpleNamespace
 from scripts.job import run
 open("a.npy", "w").write("old")
-run(lambda job: open("a.npy", "w").write("newer"), SimpleNamespace(input=["a.npy"], log=["a.log"], threads=1))
+job = SimpleNamespace(input=["a.npy"], output=["b.npy"], log=["b.log"], threads=1)
+run(lambda job: open("a.npy", "w").write("newer"), job)
 """
     done = subprocess.run(
         [sys.executable, "-c", code],
@@ -252,4 +253,4 @@ run(lambda job: open("a.npy", "w").write("newer"), SimpleNamespace(input=["a.npy
         capture_output=True,
     )
     assert done.returncode == 1
-    assert done.stderr == "error: a.npy was changed while it was read; run again\n"
+    assert done.stderr == "b.npy: error: a.npy was changed while it was read; run again\n"
