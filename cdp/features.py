@@ -42,7 +42,7 @@ def load_features(path: str | os.PathLike[str], *, dim: int | None = None) -> np
             raise ValueError(f"{path} is not a readable .npy file ({error}); export the features again") from error
         if features.ndim != 2 or features.dtype.kind != "f":
             raise ValueError(
-                f"{path} holds {features.dtype} of shape {features.shape}; a float matrix of samples x dim is expected"
+                f"{path} holds {features.dtype} of shape {features.shape}; export a float matrix of samples x dim"
             )
         if dim is not None and features.shape[1] != dim:
             raise ValueError(f"{path} has {features.shape[1]} columns, not the {dim} that dim says; correct one")
@@ -53,7 +53,7 @@ def load_features(path: str | os.PathLike[str], *, dim: int | None = None) -> np
         if size % (4 * dim):
             raise ValueError(
                 f"{path} has {size} bytes, which is no multiple of {4 * dim} (dim {dim} x 4 bytes of float32); "
-                "correct dim in the config or export the features again as float32"
+                "give the right dim, or export the features again as float32"
             )
         if size == 0:
             raise ValueError(f"{path} is empty; export the features again")

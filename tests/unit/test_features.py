@@ -56,7 +56,7 @@ def test_empty_npy_is_refused(tmp_path, shape):
 @pytest.mark.parametrize("stored", [np.ones(4), np.ones((2, 2, 2)), np.ones((2, 2), int), np.array([["a"]])])
 def test_npy_that_is_no_float_matrix_is_refused(tmp_path, stored):
     np.save(tmp_path / "m.npy", stored)
-    with pytest.raises(ValueError, match=r"m\.npy holds .* a float matrix of samples x dim is expected") as caught:
+    with pytest.raises(ValueError, match=r"m\.npy holds .*; export a float matrix of samples x dim") as caught:
         load_features(tmp_path / "m.npy")
     assert f"holds {stored.dtype} of shape {stored.shape};" in str(caught.value)
 
