@@ -38,7 +38,7 @@ def by_networkx(pairs: np.ndarray, n_samples: int) -> np.ndarray:
 def in_rounds(
     pairs: np.ndarray, scores: np.ndarray, n_samples: int, components: Components, max_size: int, step: float
 ) -> np.ndarray:
-    """docs/definitions.md as it is written: in each round the components of the samples that are left."""
+    """Propagation as in docs/definitions.md: in each round the components of the samples that are left."""
     labels = np.full(n_samples, -1)
     left = np.zeros(n_samples, bool)
     left[pairs] = True

@@ -122,12 +122,12 @@ def row_norms(
     norms = np.empty(len(features))
 
     def measure(start: int, stop: int) -> None:
-        block = np.asarray(features[start:stop], np.float64)
         with np.errstate(all="ignore"):  # what is not finite, or of no length, is told below
+            block = np.ascontiguousarray(features[start:stop], np.float64)
             np.sqrt(np.einsum("ij,ij->i", block, block), out=norms[start:stop])
             if normalized is not None:
                 scales = 1 / norms[start:stop, None]
-                np.multiply(block, scales, out=normalized[start:stop], casting="same_kind")
+                np.multiply(block, scales, out=normalized[start:stop])
 
     in_ranges(measure, len(features), size=_BLOCK)
     bad = np.flatnonzero(~(np.isfinite(norms) & (norms > 0)))

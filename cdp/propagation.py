@@ -76,14 +76,10 @@ def propagate_in_rounds(
     roots, unresolved, n_iter = _bounded_components(ordered, ends, n_samples, max_size)
     if len(unresolved):
         sizes = ", ".join(str(size) for size in sorted(unresolved, reverse=True)[:10])
-        advice = (
-            "a larger max_iter or step, or a higher threshold, splits them"
-            if thresholds[0] < 1
-            else "all pairs score 1, so no threshold splits them: only a larger max_size lets them be"
-        )
         warnings.warn(
             f"{len(unresolved)} components are still larger than max_size {max_size} after {max_iter} rounds and stay "
-            f"as they are (largest: {sizes} samples); {advice}",
+            f"as they are (largest: {sizes} samples); a larger max_iter or step, or a higher threshold, splits them "
+            "where pairs score below 1; where all score 1, as those of duplicates do, only a larger max_size admits them",
             stacklevel=3,
         )
     return number_by_appearance(roots), n_iter

@@ -16,9 +16,7 @@ def run(main: Callable[[Any], None], snakemake: Any) -> None:
 
     Messages go to the log and, with the file that is made, to the terminal, where those of other jobs come between.
     """
-    terminal = logging.StreamHandler()
-    terminal.setFormatter(logging.Formatter(f"{snakemake.output[0]}: {{message}}", style="{"))
-    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[terminal])
+    logging.basicConfig(level=logging.INFO, format=f"{snakemake.output[0]}: %(message)s")
     logging.captureWarnings(True)
     logging.getLogger("faiss").setLevel(logging.WARNING)  # it tells which of its builds it loads
     warnings.formatwarning = lambda message, *_, **__: f"warning: {message}"

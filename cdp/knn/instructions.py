@@ -76,9 +76,10 @@ def copy_row(context, to, i, rows, j):  # type: ignore[no-untyped-def]
 
 @intrinsic
 def copy_transposed(context, to, i, rows, start, stop):  # type: ignore[no-untyped-def]
-    """Copy the `LANES` rows of words from `start` on side by side: the first word of each, then the second, and so on.
+    """Copy the `LANES` rows of words from `start` on to `to[i]`: the first word of each, then the second, and so on.
 
-    To `to[i]`, of as many words or more, a multiple of `LANES`; what they lack, and rows from `stop` on, are 0 there.
+    `to` is of shape (n, words, `LANES`), with as many words as a row or more, a multiple of `LANES`. Words that a row
+    lacks, and rows from `stop` on, become 0.
     """
 
     def emit(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
@@ -183,9 +184,9 @@ def _load_some(builder: ir.IRBuilder, pointer: ir.Value, left: ir.Value) -> ir.V
 
 
 def _transposed(builder: ir.IRBuilder, block: list[ir.Value]) -> list[ir.Value]:
-    """The columns of a square block: halves, quarters and so on of each two rows change places across the diagonal."""
+    """The columns of a square block: items, twos, fours and halves of rows change places across the diagonal."""
     lanes, rows = range(LANES), list(block)
-    for step in (2**power for power in range(LANES.bit_length() - 1)):
+    for step in (1, 2, 4, 8):
         upper = [LANES + lane - step if lane & step else lane for lane in lanes]
         lower = [LANES + lane if lane & step else lane + step for lane in lanes]
         for row in (lane for lane in lanes if not lane & step):

@@ -19,10 +19,18 @@ from numba.core import config
 from numba.core.cgutils import get_or_insert_function, unpack_tuple
 from numba.extending import intrinsic, overload
 
-from cdp.knn.instructions import WIDTH, copy_row, copy_transposed, loop, sum_of_products, sum_of_squared_differences
+from cdp.knn.instructions import (
+    LANES,
+    WIDTH,
+    copy_row,
+    copy_transposed,
+    loop,
+    sum_of_products,
+    sum_of_squared_differences,
+)
 
 UNIT_ROUNDOFF = 2.0**-8  # of bfloat16: rounding changes a number by this part of it, at most
-_SIDE = 16  # rows and columns of a tile of sums, words in a row of a tile; `WIDTH` are multiplied at a time
+_SIDE = LANES  # rows and columns of a tile of sums, words in a row of a tile; `WIDTH` are multiplied at a time
 _LAYOUT = np.zeros(64, np.uint8)  # what the CPU is told: all of its tiles have 16 rows of 64 bytes
 _LAYOUT[0], _LAYOUT[16:32:2], _LAYOUT[48:56] = 1, 64, _SIDE
 _HALF, _UPPER = np.uint32(16), np.uint32(0xFFFF0000)

@@ -102,7 +102,7 @@ def cosines(features):
 
 
 def oracle(features, k):
-    """docs/definitions.md, literally: i first, then the others by falling cosine, ties by index, -1 for none."""
+    """The kNN graph of docs/definitions.md: i first, then the others by falling cosine, ties by index, -1 for none."""
     cosine = cosines(features)
     n = len(cosine)
     idx, dist = [], []

@@ -20,7 +20,7 @@ def harmonic(p, r):
 
 
 def oracle(true, pred):
-    """docs/definitions.md by counting pairs and by looping over samples."""
+    """The metrics of docs/definitions.md by counting pairs and by looping over samples."""
     n = len(true)
     together = sum(true[i] == true[j] and pred[i] == pred[j] for i, j in combinations(range(n), 2))
     same_cluster = sum(pred[i] == pred[j] for i, j in combinations(range(n), 2))

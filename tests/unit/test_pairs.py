@@ -12,7 +12,7 @@ SEEDS = st.integers(0, 2**32 - 1)
 
 
 def oracle(base, committee):
-    """docs/definitions.md, literally, with sets."""
+    """Candidate pairs as in docs/definitions.md, literally, with sets."""
 
     def neighbors(graph):
         return [{j for j in row if j >= 0} for row in graph.idx.tolist()]

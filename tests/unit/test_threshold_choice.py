@@ -26,7 +26,7 @@ def components(samples, pairs):
 
 
 def naive_clusters(pairs, scores, n, max_size, step):
-    """docs/definitions.md word by word, on lists; a sample in no pair is a cluster of its own."""
+    """Propagation in docs/definitions.md word by word, on lists; a sample in no pair is a cluster of its own."""
     clusters = {sample: ("alone", sample) for sample in range(n)}
     kept = list(zip(pairs, scores, strict=True))
     left = {sample for pair in pairs for sample in pair}
