@@ -79,7 +79,7 @@ def propagate_in_rounds(
         warnings.warn(
             f"{len(unresolved)} components are still larger than max_size {max_size} after {max_iter} rounds and stay "
             f"as they are (largest: {sizes} samples); a larger max_iter or step, or a higher threshold, splits them "
-            "where pairs score below 1; where all score 1, as those of duplicates do, only a larger max_size admits them",
+            "where pairs score below 1; where all score 1, as those of duplicates, only a larger max_size admits them",
             stacklevel=3,
         )
     return number_by_appearance(roots), n_iter
