@@ -9,7 +9,7 @@ from cdp.files import check_npy_header
 from cdp.threads import in_ranges
 
 MOST_SAMPLES = 2**31 - 1  # they are numbered by int32
-_BLOCK = 4096  # rows a task
+_BLOCK = 2**20  # numbers a task
 
 
 def load_features(path: str | os.PathLike[str], *, dim: int | None = None) -> np.ndarray:
@@ -129,7 +129,7 @@ def row_norms(
                 scales = 1 / norms[start:stop, None]
                 np.multiply(block, scales, out=normalized[start:stop])
 
-    in_ranges(measure, len(features), size=_BLOCK)
+    in_ranges(measure, len(features), size=max(1, _BLOCK // max(1, features.shape[1])))
     bad = np.flatnonzero(~(np.isfinite(norms) & (norms > 0)))
     if len(bad):
         what = "is all zeros" if norms[bad[0]] == 0 else "holds NaN or infinity"

@@ -102,7 +102,7 @@ def test_normalised_rows_have_length_one_and_the_same_direction(seed, n, dim, bl
     rng = np.random.default_rng(seed)
     rows = (rng.choice([-1, 1], (n, dim)) * rng.uniform(1, 100, (n, dim))).astype(dtype)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "_BLOCK", block)
+        patch.setattr(module, "_BLOCK", block * dim)
         found = normalize(rows)
     assert (found.dtype, found.shape, found.flags.c_contiguous) == (np.float32, (n, dim), True)
     exact = rows.astype(np.float64)
@@ -140,7 +140,7 @@ def test_input_is_not_changed():
     ],
 )
 def test_row_that_cannot_be_normalised_is_named(monkeypatch, check, row, values, what):
-    monkeypatch.setattr(module, "_BLOCK", 3)
+    monkeypatch.setattr(module, "_BLOCK", 6)
     rows = np.ones((7, 2))
     rows[row] = values
     with pytest.raises(ValueError, match=rf"data/x\.npy: row {row} \(counted from 0\) {what}"):
@@ -157,7 +157,7 @@ def test_first_of_several_bad_rows_is_named():
 @pytest.mark.parametrize("block", [1, 3, 100])
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.int8])
 def test_row_norms_are_lengths(monkeypatch, block, dtype):
-    monkeypatch.setattr(module, "_BLOCK", block)
+    monkeypatch.setattr(module, "_BLOCK", 3 * block)
     rows = np.random.default_rng(0).integers(1, 9, (7, 3)).astype(dtype)
     np.testing.assert_allclose(row_norms(rows), [sum(float(x) ** 2 for x in row) ** 0.5 for row in rows], rtol=1e-12)
 

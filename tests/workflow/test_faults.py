@@ -212,7 +212,7 @@ def test_power_loss(done, finished_small):
         finished_small / ".snakemake/metadata" / urlsafe_b64encode(name.encode()).decode() for name in made(done)
     ]
     assert dry_run(finished_small)[1].count("Nothing to be done")
-    compiled = list(finished_small.rglob("cdp/**/features.*.nb[ci]"))
+    compiled = list(finished_small.rglob("cdp/**/ordered.*.nb[ci]"))
     assert len(compiled) > 1
     for path in records[1::2]:
         path.write_bytes(path.read_bytes()[:200])
