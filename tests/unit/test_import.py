@@ -39,6 +39,13 @@ def test_importing_cdp_is_light():
     assert loaded_after("import cdp; dir(cdp)") == set()
 
 
+def test_a_folder_of_that_name_does_not_hide_the_package(tmp_path):
+    (tmp_path / "cdp").mkdir()
+    command = [sys.executable, "-c", "import cdp; print(cdp.CDP.__module__)"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("cdp.estimator\n", "")
+
+
 def test_what_computes_little_needs_no_compiler():
     """Compiled code costs a third of a second of start-up, which counts in many short jobs."""
     modules = ("candidates", "dataset", "ground_truth", "labels", "metrics", "table", "threads", "voting")
