@@ -18,6 +18,7 @@ _BEST = {"pairwise_f": "f", "bcubed_f": "bcubed_f", "stability": "stability"}
 _OTHER = {"precision": "recall", "recall": "precision"}
 _SHARE = 0.8  # of the samples in each of the two subsets that are compared
 _COMPARISONS = 2
+_MOST = 0.5  # share of the samples that may be alone, or together; beyond it, clusterings agree whatever they are worth
 
 
 def choose(
@@ -30,7 +31,8 @@ def choose(
     rows : non-empty sequence of mappings
         From `cdp.sweep` or `stability`; of several scorings together, if they are to be compared.
     objective : str
-        ``pairwise_f``, ``bcubed_f`` or ``stability``, whose highest value is chosen; or one of ``precision``,
+        ``pairwise_f``, ``bcubed_f`` or ``stability``, whose highest value is chosen (stability among the rows with at
+        most half of the samples alone and half in one cluster, if there are any); or one of ``precision``,
         ``recall``, ``bcubed_precision`` and ``bcubed_recall`` that is to reach a value, such as ``precision>=0.98``:
         of the rows that do, the one where its counterpart is highest.
     tolerance : float, >= 0
@@ -47,6 +49,9 @@ def choose(
     ValueError
         If `objective` is none of these, or no row reaches the value.
     """
+    if objective == "stability":
+        telling = [row for row in rows if max(row["alone"], row["largest"]) <= _MOST]
+        rows = telling or rows
     if objective in _BEST:
         return _middle_of_best(rows, [row[_BEST[objective]] or 0.0 for row in rows], tolerance)
     bound = re.fullmatch(r"(bcubed_)?(precision|recall)>=([0-9]+(?:[.][0-9]+)?)", objective)
@@ -181,8 +186,9 @@ def stability(
     Returns
     -------
     list of dict, one a threshold
-        ``threshold`` and ``stability``: pairwise F of the one clustering against the other, the mean over two such
-        comparisons of subsets with four fifths of the samples; 0 where no two samples are together.
+        ``threshold``; ``stability``: pairwise F of the one clustering against the other, the mean over two such
+        comparisons of subsets with four fifths of the samples, 0 where no two samples are together; ``alone`` and
+        ``largest``: shares of the samples in no cluster of two or more, and in the largest, where they are most.
 
     References
     ----------
@@ -193,7 +199,7 @@ def stability(
     rows = []
     for threshold in spread_thresholds(scores, **_TRIED) if thresholds is None else thresholds:
         kept = above(scores, threshold)
-        agreements = []
+        agreements, alone, largest = [], [], []
         for comparison in subsets:
             clusterings = []
             for subset in comparison:
@@ -201,9 +207,13 @@ def stability(
                 clusterings.append(
                     propagate(pairs[within], scores[within], n_samples, max_size=max_size, step=step, max_iter=max_iter)
                 )
+                sizes = np.unique(clusterings[-1][subset & (clusterings[-1] >= 0)], return_counts=True)[1]
+                alone.append(1 - sizes[sizes > 1].sum() / max(1, subset.sum()))
+                largest.append(sizes.max(initial=0) / max(1, subset.sum()))
             shared = comparison.all(axis=0)
             agreements.append(_agreement(*(clusters[shared] for clusters in clusterings)))
-        rows.append({"threshold": threshold, "stability": float(np.mean(agreements))})
+        shares = {"alone": float(max(alone)), "largest": float(max(largest))}
+        rows.append({"threshold": threshold, "stability": float(np.mean(agreements))} | shares)
     return rows
 
 
