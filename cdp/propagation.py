@@ -1,6 +1,8 @@
 """Propagation: clusters of bounded size from scored pairs."""
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numba
 import numpy as np
@@ -56,6 +58,14 @@ def propagate(
     return propagate_in_rounds(pairs, scores, n_samples, max_size=max_size, step=step, max_iter=max_iter)[0]
 
 
+@contextmanager
+def without_warning() -> Iterator[None]:
+    """For clusterings that are only tried."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="clusters still larger than max_size")
+        yield
+
+
 def propagate_in_rounds(
     pairs: np.ndarray,
     scores: np.ndarray,
@@ -77,9 +87,9 @@ def propagate_in_rounds(
     if len(unresolved):
         sizes = ", ".join(str(size) for size in sorted(unresolved, reverse=True)[:10])
         warnings.warn(
-            f"{len(unresolved)} components are still larger than max_size {max_size} after {max_iter} rounds and stay "
-            f"as they are (largest: {sizes} samples); a larger max_iter or step, or a higher threshold, splits them "
-            "where pairs score below 1; where all score 1, as those of duplicates, only a larger max_size admits them",
+            f"clusters still larger than max_size {max_size} after {max_iter} rounds, left as they are: "
+            f"{len(unresolved)} (largest: {sizes} samples); a larger max_iter or step, or a higher threshold, splits "
+            "them where pairs score below 1; where all score 1 (duplicates), only a larger max_size admits them",
             stacklevel=3,
         )
     return number_by_appearance(roots), n_iter

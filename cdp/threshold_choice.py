@@ -8,7 +8,7 @@ import numpy as np
 
 from cdp.crowding import crowd, scored_share
 from cdp.metrics import evaluate
-from cdp.propagation import propagate
+from cdp.propagation import propagate, without_warning
 from cdp.selection import above
 from cdp.threshold_sweep import spread_thresholds, sweep
 
@@ -194,6 +194,7 @@ def stability(
     ----------
     Ben-Hur, Elisseeff, Guyon: A Stability Based Method for Discovering Structure in Clustered Data, PSB 2002.
     """
+    limits: dict[str, Any] = {"max_size": max_size, "step": step, "max_iter": max_iter}
     rng = np.random.default_rng(seed)
     subsets = rng.random((_COMPARISONS, 2, n_samples)) < _SHARE
     rows = []
@@ -204,10 +205,10 @@ def stability(
             clusterings = []
             for subset in comparison:
                 within = kept & subset[pairs].all(axis=1)
-                clusterings.append(
-                    propagate(pairs[within], scores[within], n_samples, max_size=max_size, step=step, max_iter=max_iter)
-                )
-                sizes = np.unique(clusterings[-1][subset & (clusterings[-1] >= 0)], return_counts=True)[1]
+                with without_warning():
+                    clusters = propagate(pairs[within], scores[within], n_samples, **limits)
+                clusterings.append(clusters)
+                sizes = np.unique(clusters[clusters >= 0], return_counts=True)[1]
                 alone.append(1 - sizes[sizes > 1].sum() / max(1, subset.sum()))
                 largest.append(sizes.max(initial=0) / max(1, subset.sum()))
             shared = comparison.all(axis=0)

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from cdp.metrics import describe, evaluate, pair_accuracy
-from cdp.propagation import propagate
+from cdp.propagation import propagate, without_warning
 from cdp.selection import above, rows_where
 
 
@@ -76,7 +76,8 @@ def sweep(
     for threshold in thresholds:
         kept = above(scores, threshold)
         chosen = rows_where(kept, pairs)
-        labels = propagate(chosen, scores[kept], n_samples, max_size=max_size, step=step, max_iter=max_iter)
+        with without_warning():
+            labels = propagate(chosen, scores[kept], n_samples, max_size=max_size, step=step, max_iter=max_iter)
         row: dict[str, float | int | None] = {"threshold": threshold, "pairs": len(chosen)}
         row |= {"pair_accuracy": None} | dict.fromkeys(_AGREEMENT)
         if labels_true is not None:

@@ -320,11 +320,19 @@ def cluster_file(name, experiment, file):
 
 def labeled_sweeps():
     """Sweeps on labelled sets for the scorings in the experiments of `tables`, with those experiments' settings."""
+    sweeps = []
     for name in config["tables"]:
         for experiment in config["datasets"][name]["experiments"]:
             if experiment["strategy"] != "ground_truth" and experiment["threshold"] != "auto":
                 labeled = labeled_set_of(name, experiment["committee"], f"a sweep for {name}")
-                yield f"{SWEEP_DIR}/sweep.csv".format(**experiment_wildcards(name, experiment) | {"dataset": labeled})
+                wildcards = experiment_wildcards(name, experiment) | {"dataset": labeled}
+                sweeps.append(f"{SWEEP_DIR}/sweep.csv".format(**wildcards))
+    if not sweeps:
+        fail(
+            f"there is nothing to sweep for {', '.join(config['tables'])}: all thresholds are auto, which tries them by "
+            "itself (threshold.csv beside meta.txt); give an experiment a threshold, or ask for one sweep.csv by its path"
+        )
+    return sweeps
 
 
 def table_files(name):

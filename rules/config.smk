@@ -248,10 +248,12 @@ def check_dataset(name, dataset, config, schema):
         require(labeled in known, f"{at}.labeled", labeled, unknown("labelled data set", known))
     for committee, entry in dataset["committees"].items():
         require(committee not in RESERVED_NAMES, f"{at}.committees", committee, "that name is reserved; choose another")
-        for model in (entry["base"], *entry["members"]):
-            require(
-                model in dataset["models"], f"{at}.committees.{committee}", model, unknown("model", dataset["models"])
-            )
+        places = {"base": entry["base"]} | {
+            f"members[{number}]": model for number, model in enumerate(entry["members"])
+        }
+        for place, model in places.items():
+            key = f"{at}.committees.{committee}.{place}"
+            require(model in dataset["models"], key, model, unknown("model", dataset["models"]))
         require(
             entry["base"] not in entry["members"],
             f"{at}.committees.{committee}.members",

@@ -61,4 +61,4 @@ rule sweep:
 rule sweeps:
     """Sweeps on labelled sets, from which to choose the thresholds of the data sets in `tables`."""
     input:
-        lambda w: list(labeled_sweeps()),
+        lambda w: labeled_sweeps(),

@@ -99,9 +99,8 @@ def test_every_round_follows_the_definition(seed, n, count, grid, max_size, step
     assert len(caught) == bool(left)
     if left:
         message = str(caught[0].message)
-        assert message.startswith(f"{len(left)} components are still larger than max_size {max_size} ")
-        assert f"after {max_iter} rounds" in message
-        assert f"(largest: {', '.join(map(str, left[:10]))} samples)" in message
+        assert message.startswith(f"clusters still larger than max_size {max_size} after {max_iter} rounds")
+        assert f": {len(left)} (largest: {', '.join(map(str, left[:10]))} samples)" in message
 
 
 @settings(max_examples=1500)
@@ -182,7 +181,7 @@ def test_score_equal_to_the_raised_threshold_still_holds():
 
 def test_pairs_of_score_one_are_never_split_and_warned_of():
     pairs = np.array([[0, 1], [1, 2], [3, 4], [4, 5], [5, 6], [7, 8]])
-    with pytest.warns(UserWarning, match=r"2 components .* max_size 2 after 3 rounds .*\(largest: 4, 3 samples\)"):
+    with pytest.warns(UserWarning, match=r"max_size 2 after 3 rounds, .*: 2 \(largest: 4, 3 samples\)"):
         labels, n_iter = propagate_in_rounds(pairs, np.ones(6), 9, max_size=2, step=1, max_iter=3)
     assert labels.tolist() == [0, 0, 0, 1, 1, 1, 1, 2, 2]
     assert n_iter == 3

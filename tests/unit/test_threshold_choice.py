@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cdp.crowding import crowd
+from cdp.propagation import propagate
 from cdp.threshold_choice import choose, choose_of_splits, labeled_curves, mean_rows, stability
 from cdp.threshold_sweep import sweep
 
@@ -253,6 +254,16 @@ def test_one_cluster_of_everything_is_not_the_most_stable(seed):
     pairs, scores, n = groups(seed, [12] * 8, 600)
     best = choose(stability(pairs, scores, n, [0.0, 0.2, 0.55, 0.895]), objective="stability")
     assert best["threshold"] == 0.55
+
+
+def test_clusterings_that_are_only_tried_give_no_warnings(recwarn):
+    pairs, scores, n = groups(0, [9] * 4, 10)
+    limits = {"max_size": 3, "max_iter": 1}
+    stability(pairs, scores, n, [0.0, 0.5], **limits)
+    sweep(pairs, scores, n, [0.0, 0.5], **limits)
+    assert not recwarn.list
+    propagate(pairs, scores, n, **limits)
+    assert len(recwarn.list) == 1
 
 
 def test_stability_depends_on_the_seed_alone():

@@ -252,7 +252,7 @@ def test_unknown_labelled_set(tiny):
 def test_unknown_model(tiny):
     set_config(tiny, committees={"both": {"base": "a", "members": ["c"]}})
     sentence = refusal(tiny, "-n")
-    assert "'c'" in sentence
+    assert "datasets.tiny.committees.both.members[0] is 'c'" in sentence
     assert "a, b" in sentence
 
 
