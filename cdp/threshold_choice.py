@@ -50,7 +50,7 @@ def choose(
         If `objective` is none of these, or no row reaches the value.
     """
     if objective == "stability":
-        telling = [row for row in rows if max(row["alone"], row["largest"]) <= _MOST]
+        telling = [row for row in rows if max(row["alone"], row["together"]) <= _MOST]
         rows = telling or rows
     if objective in _BEST:
         return _middle_of_best(rows, [row[_BEST[objective]] or 0.0 for row in rows], tolerance)
@@ -188,7 +188,7 @@ def stability(
     list of dict, one a threshold
         ``threshold``; ``stability``: pairwise F of the one clustering against the other, the mean over two such
         comparisons of subsets with four fifths of the samples, 0 where no two samples are together; ``alone`` and
-        ``largest``: shares of the samples in no cluster of two or more, and in the largest, where they are most.
+        ``together``: shares of the samples in no cluster of two or more, and in the largest, where they are most.
 
     References
     ----------
@@ -200,7 +200,7 @@ def stability(
     rows = []
     for threshold in spread_thresholds(scores, **_TRIED) if thresholds is None else thresholds:
         kept = above(scores, threshold)
-        agreements, alone, largest = [], [], []
+        agreements, alone, together = [], [], []
         for comparison in subsets:
             clusterings = []
             for subset in comparison:
@@ -210,10 +210,10 @@ def stability(
                 clusterings.append(clusters)
                 sizes = np.unique(clusters[clusters >= 0], return_counts=True)[1]
                 alone.append(1 - sizes[sizes > 1].sum() / max(1, subset.sum()))
-                largest.append(sizes.max(initial=0) / max(1, subset.sum()))
+                together.append(sizes.max(initial=0) / max(1, subset.sum()))
             shared = comparison.all(axis=0)
             agreements.append(_agreement(*(clusters[shared] for clusters in clusterings)))
-        shares = {"alone": float(max(alone)), "largest": float(max(largest))}
+        shares = {"alone": float(max(alone)), "together": float(max(together))}
         rows.append({"threshold": threshold, "stability": float(np.mean(agreements))} | shares)
     return rows
 

@@ -329,8 +329,8 @@ def labeled_sweeps():
                 sweeps.append(f"{SWEEP_DIR}/sweep.csv".format(**wildcards))
     if not sweeps:
         fail(
-            f"there is nothing to sweep for {', '.join(config['tables'])}: all thresholds are auto, which tries them by "
-            "itself (threshold.csv beside meta.txt); give an experiment a threshold, or ask for one sweep.csv by its path"
+            f"nothing to sweep: no experiment of tables ({', '.join(config['tables']) or 'none'}) has a threshold of its "
+            "own; write one for a vote or a mediator (what auto tries is in threshold.csv, beside meta.txt)"
         )
     return sweeps
 

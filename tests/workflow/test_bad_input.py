@@ -249,6 +249,13 @@ def test_unknown_labelled_set(tiny):
     assert "datasets.tiny.labeled is 'nothing'" in refusal(tiny, "-n")
 
 
+@pytest.mark.parametrize("threshold", ["auto", None])
+def test_nothing_to_sweep(tiny, threshold):
+    experiment = {"strategy": "vote", "committee": "both", "threshold": threshold}
+    set_config(tiny, experiments=[experiment] if threshold else [{"strategy": "ground_truth", "committee": "both"}])
+    assert refusal(tiny, "-n", "sweeps").startswith("error: nothing to sweep: no experiment of tables (tiny) has")
+
+
 def test_unknown_model(tiny):
     set_config(tiny, committees={"both": {"base": "a", "members": ["c"]}})
     sentence = refusal(tiny, "-n")
