@@ -110,7 +110,7 @@ def test_unknown_model_in_a_path(made):
         ({"models": {"a": "bad", "b": 1}}, ["synthetic.models.a", "'bad'", "number"]),
         ({"models": {"a": float("nan"), "b": 1}}, ["synthetic.models.a is nan", "number"]),
         ({"models": {"a": -1, "b": 1}}, ["synthetic.models.a", "-1 is less than the minimum of 0"]),
-        ({"models": {"a": 1}}, ["committees.both is 'b'", "declared: a"]),
+        ({"models": {"a": 1}}, ["committees.both.members[0] is 'b'", "declared: a"]),
         ({"model": {}}, ["'model'", "did you mean 'models'"]),
     ],
 )
