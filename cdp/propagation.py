@@ -60,7 +60,7 @@ def propagate(
 
 @contextmanager
 def without_warning() -> Iterator[None]:
-    """Silences the warning of clusters that are left too large, for clusterings that are only tried."""
+    """Silences the warning of clusters that are left too large, where clusterings are only tried."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="clusters still larger than max_size")
         yield

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from cdp.crowding import crowd, scored_share
-from cdp.metrics import evaluate
+from cdp.metrics import describe, evaluate
 from cdp.propagation import propagate, without_warning
 from cdp.selection import above
 from cdp.threshold_sweep import spread_thresholds, sweep
@@ -158,6 +158,7 @@ def mean_rows(curves: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str, A
     return rows
 
 
+@without_warning()
 def stability(
     pairs: np.ndarray,
     scores: np.ndarray,
@@ -205,12 +206,12 @@ def stability(
             clusterings = []
             for subset in comparison:
                 within = kept & subset[pairs].all(axis=1)
-                with without_warning():
-                    clusters = propagate(pairs[within], scores[within], n_samples, **limits)
+                clusters = propagate(pairs[within], scores[within], n_samples, **limits)
                 clusterings.append(clusters)
-                sizes = np.unique(clusters[clusters >= 0], return_counts=True)[1]
-                alone.append(1 - sizes[sizes > 1].sum() / max(1, subset.sum()))
-                together.append(sizes.max(initial=0) / max(1, subset.sum()))
+                n = np.count_nonzero(subset)
+                figures: dict[str, Any] = describe(clusters[subset])
+                alone.append(1 - (n - figures["discarded"] - figures["singletons"]) / max(1, n))
+                together.append(figures["largest"] / max(1, n))
             shared = comparison.all(axis=0)
             agreements.append(_agreement(*(clusters[shared] for clusters in clusterings)))
         shares = {"alone": float(max(alone)), "together": float(max(together))}

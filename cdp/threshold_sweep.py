@@ -41,6 +41,7 @@ def spread_thresholds(scores: np.ndarray, *, count: int, decimals: int = 4) -> l
     return thresholds
 
 
+@without_warning()
 def sweep(
     pairs: np.ndarray,
     scores: np.ndarray,
@@ -76,8 +77,7 @@ def sweep(
     for threshold in thresholds:
         kept = above(scores, threshold)
         chosen = rows_where(kept, pairs)
-        with without_warning():
-            labels = propagate(chosen, scores[kept], n_samples, max_size=max_size, step=step, max_iter=max_iter)
+        labels = propagate(chosen, scores[kept], n_samples, max_size=max_size, step=step, max_iter=max_iter)
         row: dict[str, float | int | None] = {"threshold": threshold, "pairs": len(chosen)}
         row |= {"pair_accuracy": None} | dict.fromkeys(_AGREEMENT)
         if labels_true is not None:
