@@ -6,14 +6,17 @@ What it missed within cells that a sample looked into is not looked for; that sh
 import numba
 import numpy as np
 
+from cdp.knn.aligned import aligned
 from cdp.knn.best import Best, close_heap, holds, open_heap
 from cdp.knn.instructions import prefetch
 from cdp.knn.points import Points
 from cdp.knn.settle import settle
-from cdp.threads import in_ranges
+from cdp.threads import in_ranges, usable_threads
 
 _BLOCK = 4096  # samples a task
+_NO_LINK = -(2**31)  # its complement is no sample
 _WAITING = 32  # candidates whose memory is asked for before any of it is read
+_BITS = 64  # of a word
 _MIDDLES = 20  # samples that list this one, looked at beside those that it lists
 
 
@@ -49,11 +52,11 @@ def refine(
     Best
         Of these.
     """
-    links = is_new, is_new.any(axis=1), *_listed_by(best.found, is_new)
-    refined = Best(best.scores[rows], best.found[rows])
+    links, has_new = _links(best.found, is_new)
+    refined, graph = Best(best.scores[rows], best.found[rows]), (links, has_new, *_listed_by(links))
 
     def task(start: int, stop: int) -> None:
-        _refine(start, stop, rows, points, (probes, cell_starts), links, best.found, *refined)
+        _refine(start, stop, rows, points, (probes, cell_starts), graph, *refined)
 
     in_ranges(task, len(rows), size=_BLOCK)
     return refined
@@ -66,6 +69,25 @@ def new_since(before: np.ndarray, found: np.ndarray, k: int) -> np.ndarray:
     return is_new
 
 
+def _links(found: np.ndarray, is_new: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The k best of each sample, the complement (~) of those that are not new; and whether any is new."""
+    links, has_new = aligned(is_new.shape, np.int32), np.empty(len(is_new), np.bool_)
+    in_ranges(lambda start, stop: _link(start, stop, found, is_new, links, has_new), len(links), size=_BLOCK)
+    return links, has_new
+
+
+def _listed_by(links: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The samples that have each sample among their k best: where each begins, and all, written as links."""
+    n_samples = len(links)
+    size = max(1, -(-n_samples // usable_threads()))  # each thread goes through all links for its samples
+    starts = np.zeros(n_samples + 1, np.int64)
+    in_ranges(lambda first, last: _count(links, first, last, starts), n_samples, size=size)
+    np.cumsum(starts, out=starts)
+    listed_by, free = np.empty(starts[-1], np.int32), starts[:-1].copy()
+    in_ranges(lambda first, last: _list(links, first, last, free, listed_by), n_samples, size=size)
+    return starts, listed_by
+
+
 @numba.njit(nogil=True, cache=True)
 def _find_new(start, stop, found, before, is_new):  # type: ignore[no-untyped-def]
     """See `new_since`."""
@@ -76,78 +98,115 @@ def _find_new(start, stop, found, before, is_new):  # type: ignore[no-untyped-de
 
 
 @numba.njit(nogil=True, cache=True)
-def _listed_by(found, is_new):  # type: ignore[no-untyped-def]
-    """The samples that have each sample among their k best: where each begins, all of them, and which are new there."""
-    k = is_new.shape[1]
-    starts = np.zeros(len(found) + 1, np.int64)
-    for i in range(len(found)):
-        for j in found[i, :k]:
-            if j >= 0:
-                starts[j + 1] += 1
-    starts = np.cumsum(starts)
-    free = starts[:-1].copy()
-    listed_by = np.empty(starts[-1], np.int32)
-    listed_new = np.empty(starts[-1], np.bool_)
-    for i in range(len(found)):
-        for t in range(k):
+def _link(start, stop, found, is_new, links, has_new):  # type: ignore[no-untyped-def]
+    """See `_links`."""
+    for i in range(start, stop):
+        has_new[i] = False
+        for t in range(links.shape[1]):
             j = found[i, t]
-            if j >= 0:
-                listed_by[free[j]] = i
-                listed_new[free[j]] = is_new[i, t]
-                free[j] += 1
-    return starts, listed_by, listed_new
+            links[i, t] = _NO_LINK if j < 0 else j if is_new[i, t] else ~j
+            has_new[i] |= j >= 0 and is_new[i, t]
 
 
 @numba.njit(nogil=True, cache=True)
-def _refine(start, stop, rows, points, cells, links, found, new_scores, new_found):  # type: ignore[no-untyped-def]
-    is_new, has_new, starts, listed_by, listed_new = links
-    k = is_new.shape[1]
-    middles, is_whole = np.empty(k + _MIDDLES, np.int32), np.empty(k + _MIDDLES, np.bool_)
-    candidates = np.empty(len(middles) * k, np.int32)
-    seen, waiting = np.zeros(len(found), np.bool_), (np.empty(_WAITING, np.int64), np.empty(_WAITING, np.float32))
+def _end(link):  # type: ignore[no-untyped-def]
+    """The sample that a link leads to; too large a number, if there is no link."""
+    return link if link >= 0 else ~link
+
+
+@numba.njit(nogil=True, cache=True)
+def _count(links, first, last, starts):  # type: ignore[no-untyped-def]
+    """Count how often each sample from `first` to `last` is listed, one place later."""
+    for i in range(len(links)):
+        for t in range(links.shape[1]):
+            j = _end(links[i, t])
+            if first <= j < last:
+                starts[j + 1] += 1
+
+
+@numba.njit(nogil=True, cache=True)
+def _list(links, first, last, free, listed_by):  # type: ignore[no-untyped-def]
+    """List who lists each sample from `first` to `last`, at its next free place."""
+    for i in range(len(links)):
+        for t in range(links.shape[1]):
+            j = _end(links[i, t])
+            if first <= j < last:
+                listed_by[free[j]] = i if links[i, t] >= 0 else ~i
+                free[j] += 1
+
+
+@numba.njit(nogil=True, cache=True)
+def _refine(start, stop, rows, points, cells, graph, scores, found):  # type: ignore[no-untyped-def]
+    links, has_new, starts, listed_by = graph
+    n_samples, k = links.shape
+    middles, waiting = np.empty(k + _MIDDLES, np.int32), (np.empty(_WAITING, np.int64), np.empty(_WAITING, np.float32))
+    seen = np.zeros(-(-n_samples // _BITS), np.int64)
+    # words of cells, which share none but at their ends, of what was found, of candidates
+    marked = np.empty(len(seen) + 2 * cells[0].shape[1] + found.shape[1] + len(middles) * k, np.int64)
     for row in range(start, stop):
-        i, n_middles, n_candidates, n = rows[row], 0, 0, 0
+        i, n_middles, n = rows[row], 0, 0
         for m in range(k + min(_MIDDLES, starts[i + 1] - starts[i])):
-            listing = starts[i] + m - k
-            middle, link_is_new = (found[i, m], is_new[i, m]) if m < k else (listed_by[listing], listed_new[listing])
-            if middle >= 0 and (link_is_new or has_new[middle]):
-                prefetch(found, middle)
-                middles[n_middles], is_whole[n_middles] = middle, link_is_new
+            link = links[i, m] if m < k else listed_by[starts[i] + m - k]
+            middle = _end(link)
+            if middle < n_samples and (link >= 0 or has_new[middle]):
+                prefetch(links, middle)
+                middles[n_middles] = link
                 n_middles += 1
         if n_middles == 0:
             continue
-        _mark(i, *cells, found, seen, True)
-        open_heap(new_scores, new_found, row)
+        n_marked = _mark_known(i, *cells, found, row, seen, marked)
+        open_heap(scores, found, row)
         for m in range(n_middles):
+            link, middle = middles[m], _end(middles[m])
             for t in range(k):
-                j = found[middles[m], t]
-                if j < 0:
+                further = links[middle, t]
+                j = _end(further)
+                if j >= n_samples:
                     break
-                if seen[j] or not (is_whole[m] or is_new[middles[m], t]):
+                word, bit = _place(j)
+                if link & further < 0 or seen[word] & bit:
                     continue
-                seen[j] = True
-                candidates[n_candidates] = j
-                n_candidates += 1
+                n_marked = _mark(word, bit, seen, marked, n_marked)
                 prefetch(points.heads, j)
                 waiting[0][n] = j
                 n += 1
                 if n == _WAITING:
-                    settle(points, i, waiting, n, points, new_scores, new_found, row)
+                    settle(points, i, waiting, n, points, scores, found, row)
                     n = 0
-        settle(points, i, waiting, n, points, new_scores, new_found, row)
-        close_heap(new_scores, new_found, row)
-        for c in range(n_candidates):
-            seen[candidates[c]] = False
-        _mark(i, *cells, found, seen, False)
+        settle(points, i, waiting, n, points, scores, found, row)
+        close_heap(scores, found, row)
+        for m in range(n_marked):
+            seen[marked[m]] = 0
 
 
 @numba.njit(nogil=True, cache=True)
-def _mark(i, probes, cell_starts, found, seen, value):  # type: ignore[no-untyped-def]
+def _mark_known(i, probes, cell_starts, found, row, seen, marked):  # type: ignore[no-untyped-def]
     """Mark what a sample is not compared with: members of the cells that it has probed, and what it has found."""
+    n_marked = 0
     for cell in probes[i]:
-        if cell >= 0:
-            for j in range(cell_starts[cell], cell_starts[cell + 1]):
-                seen[j] = value
-    for j in found[i]:
+        start, stop = (cell_starts[cell], cell_starts[cell + 1]) if cell >= 0 else (0, 0)
+        while start < stop:
+            word, _ = _place(start)
+            first, end = _BITS * word, min(stop, _BITS * (word + 1))
+            bits = (-1 << (start - first)) & ~(-2 << (end - 1 - first))
+            n_marked = _mark(word, bits, seen, marked, n_marked)
+            start = end
+    for j in found[row]:
         if j >= 0:
-            seen[j] = value
+            word, bit = _place(j)
+            n_marked = _mark(word, bit, seen, marked, n_marked)
+    return n_marked
+
+
+@numba.njit(nogil=True, cache=True)
+def _place(j):  # type: ignore[no-untyped-def]
+    """The word of a sample, and its bit there."""
+    return j >> 6, 1 << (j & 63)
+
+
+@numba.njit(nogil=True, cache=True)
+def _mark(word, bits, seen, marked, n_marked):  # type: ignore[no-untyped-def]
+    """Set bits of a word, and list it among those marked, of which there are so many; how many are now."""
+    seen[word] |= bits
+    marked[n_marked] = word
+    return n_marked + 1

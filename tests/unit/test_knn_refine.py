@@ -10,8 +10,8 @@ from cdp.knn.scan import Cells, scan
 SEEDS = st.integers(0, 2**32 - 1)
 
 
-@settings(max_examples=200, deadline=None)
-@given(SEEDS, st.integers(2, 60), st.integers(2, 8), st.integers(1, 5), st.booleans())
+@settings(max_examples=100, deadline=None)
+@given(SEEDS, st.integers(2, 200), st.integers(2, 8), st.integers(1, 5), st.booleans())
 def test_refinement_compares_with_neighbours_of_neighbours(seed, n, k, n_cells, again):
     rng = np.random.default_rng(seed)
     home = np.sort(rng.integers(n_cells, size=n)).astype(np.int32)
