@@ -104,7 +104,7 @@ rule baseline:
         settings=lambda w: baseline_settings(baseline_entry(w)),
         budget=settings("baselines"),
         dim=lambda w: dim_of(w.dataset, baseline_entry(w)["model"]),
-        source=lambda w: source_hash("baseline.py", baseline_module(baseline_entry(w))),
+        source=source_hash("baseline.py", lambda w: baseline_module(baseline_entry(w))),
     message:
         "{wildcards.dataset}: baseline {wildcards.baseline}"
     script:

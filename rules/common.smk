@@ -279,12 +279,17 @@ def source_files(script, *modules):
 
 
 @functools.cache
-def source_hash(script, *modules):
+def hash_of_source(script, *modules):
     """A hash of `source_files`, blind to comments."""
     digest = hashlib.sha256()
     for path in source_files(script, *modules):
         digest.update(code_without_comments(path)[0].encode())
     return digest.hexdigest()[:16]
+
+
+def source_hash(script, module=None):
+    """`hash_of_source` as a rule's param, found when a job needs it; `module` tells from wildcards what else counts."""
+    return lambda w: hash_of_source(script, *([module(w)] if module else []))
 
 
 @functools.cache

@@ -62,7 +62,7 @@ rule grid_search:
         settings=lambda w: baseline_settings(baseline_entry(w)),
         budget=settings("baselines"),
         dim=lambda w: dim_of(set_to_search_on(w.dataset), baseline_entry(w)["model"]),
-        source=lambda w: source_hash("grid_search.py", baseline_module(baseline_entry(w))),
+        source=source_hash("grid_search.py", lambda w: baseline_module(baseline_entry(w))),
     message:
         "{wildcards.dataset}: choose parameters of baseline {wildcards.baseline}"
     script:
