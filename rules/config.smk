@@ -29,6 +29,21 @@ RESERVED_NAMES = {
 
 SAFE_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the compiled one is ten times as fast
 MAX_DEPTH, MAX_VALUES = 50, 100_000  # of a YAML file
+TYPES = {
+    "integer": "an integer",
+    "number": "a number",
+    "string": "text",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": "lines `key: value`",
+    "null": "null",
+}
+BOUNDS = {
+    "minimum": "at least",
+    "exclusiveMinimum": "above",
+    "maximum": "at most",
+    "exclusiveMaximum": "below",
+}
 BASELINE_INPUTS = {
     "approx_rank_order": {"neighbors"},
     "chinese_whispers": {"neighbors"},
@@ -222,7 +237,16 @@ def schema_sentence(error, at=""):
         return f"config: {key} is {error.instance!r}; allowed: {', '.join(error.validator_value)}"
     if "description" in error.schema:
         return f"config: {key} is {error.instance!r}; it must be {error.schema['description']}"
+    if error.validator in ("type", *BOUNDS):
+        return f"config: {key} is {error.instance!r}; it must be {due(error.schema)}"
     return f"config: {key}: {error.message}"
+
+
+def due(schema):
+    """What a schema of a single value asks for, in words."""
+    types = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+    bounds = [f"{word} {schema[bound]}" for bound, word in BOUNDS.items() if bound in schema]
+    return ", ".join([" or ".join(TYPES[kind] for kind in types), *([" and ".join(bounds)] if bounds else [])])
 
 
 def require(condition, key, value, remedy):

@@ -19,6 +19,7 @@ import numpy as np
 from cdp.knn.best import Best
 from cdp.knn.blocks import size_by_threads
 from cdp.knn.exact import SPARE
+from cdp.knn.outline import Outline
 from cdp.knn.parts import sort_by_part
 from cdp.knn.points import Axes, Points, principal_axes, some_of
 from cdp.knn.products import packed
@@ -29,7 +30,7 @@ from cdp.knn.refine import new_since, refine
 from cdp.knn.scan import Cells, nearest, scan
 from cdp.knn.shortlist import likely_best
 from cdp.knn.vectors import BLOCK, Vectors
-from cdp.knn.widen import Outline, Reach, widen
+from cdp.knn.widen import Reach, widen
 from cdp.threads import in_ranges
 
 _MIDDLE_SAMPLES = 4096

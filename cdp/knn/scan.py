@@ -15,7 +15,7 @@ from cdp.knn.points import Points
 from cdp.knn.products import closeness, columns_of, lower, multiply, product, rows_of
 from cdp.threads import in_ranges
 
-_WAITING = 2 * WIDTH  # candidates whose memory is asked for before any of it is read
+_WAITING = 4 * WIDTH  # candidates whose memory is asked for before any of it is read
 ROWS, COLUMNS = 256, 512  # queries and members of a cell that are compared at a time
 _ZERO = np.float32(1e-33)  # tiles take numbers below 2e-38 for 0, in each of the products that they sum
 
@@ -148,20 +148,23 @@ def _scan(queries, rows, members, starts, scores, found, listed, ends, manhattan
 def _offer_bounded(bounds, chosen, start, queries, members, scores, found, least, waiting):  # type: ignore[no-untyped-def]
     """Offer to rows those of the members from `start` on that are better, as bounds of q·x - |x|²/2 let expect."""
     n, (rows, places, waiting_bounds) = 0, waiting
-    for r in range(len(chosen)):
-        row = chosen[r]
-        for column in range(0, bounds.shape[1], WIDTH):
+    hits, bits = np.empty(len(chosen), np.int64), np.empty(len(chosen), np.uint32)
+    for column in range(0, bounds.shape[1], WIDTH):
+        n_hits = 0
+        for r in range(len(chosen)):  # without branches, which no CPU could predict
+            hits[n_hits], bits[n_hits] = r, above(bounds, r, column, least[chosen[r]])
+            n_hits += bits[n_hits] != 0
+        for h in range(n_hits):
+            row, promising = chosen[hits[h]], bits[h]
             if n + WIDTH > len(rows):
                 _offer_waiting(n, queries, members, scores, found, least, waiting)
                 n = 0
-            promising = above(bounds, r, column, least[row])
-            if promising:
-                prefetch(queries.necks, row)
+            prefetch(queries.necks, row)
             while promising:
                 c = column + lowest_bit(promising)
                 promising &= promising - np.uint32(1)
                 prefetch(members.necks, start + c)
-                rows[n], places[n], waiting_bounds[n] = row, start + c, bounds[r, c]
+                rows[n], places[n], waiting_bounds[n] = row, start + c, bounds[hits[h], c]
                 n += 1
     _offer_waiting(n, queries, members, scores, found, least, waiting)
 

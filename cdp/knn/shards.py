@@ -18,11 +18,11 @@ from cdp.knn import exact
 from cdp.knn.blocks import fixed_size
 from cdp.knn.cells import Arrangement, Found, arrange, look, look_around
 from cdp.knn.ordered import ordered
+from cdp.knn.outline import Means, Outline
 from cdp.knn.points import Points
 from cdp.knn.proposal import Proposal
 from cdp.knn.recall import RecallSample, check_wanted
 from cdp.knn.vectors import Vectors
-from cdp.knn.widen import Means, Outline
 from cdp.neighbors import Neighbors
 from cdp.threads import one_blas_thread
 

@@ -153,8 +153,8 @@ def test_bin_without_dim(tiny):
         ({"threshold": "1.5"}, ["experiments[0].threshold", "'1.5'", "below 1"]),
         ({"threshold": "-2"}, ["experiments[0].threshold", "'-2'", "at least -1"]),
         ({"threshold": "half"}, ["experiments[0].threshold", "'half'", "decimal"]),
-        ({"k": 1}, ["experiments[0].k", "1 is less than the minimum of 2"]),
-        ({"max_size": 0}, ["experiments[0].max_size", "0 is less than the minimum of 1"]),
+        ({"k": 1}, ["experiments[0].k", "is 1; it must be a", "at least 2"]),
+        ({"max_size": 0}, ["experiments[0].max_size", "is 0; it must be a", "at least 1"]),
         ({"step": 2}, ["experiments[0].step is 2", "at most 1"]),
         ({"treshold": "0.5"}, ["'treshold'", "did you mean 'threshold'"]),
         ({"strategy": "mediator", "accept": None}, ["accept"]),
@@ -284,7 +284,7 @@ def test_invalid_yaml(tiny):
 
 
 def test_value_on_the_command_line(tiny):
-    assert "minimum of 2" in refusal(tiny, "-n", "--config", 'knn={"k": 1}')
+    assert "knn.k is 1; it must be an integer, at least 2" in refusal(tiny, "-n", "--config", 'knn={"k": 1}')
     assert "k=16" in dry_run(tiny, "--config", 'knn={"k": 16}')[1]
 
 

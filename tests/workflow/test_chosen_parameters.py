@@ -140,8 +140,11 @@ def test_what_cannot_be_chosen_has_a_row_that_says_so(tiny):
     ("baselines", "words"),
     [
         ({"kmeans": {"n_clusters": "auto"}}, ["kmeans.n_clusters is 'auto'", "a whole number, or true"]),
-        ({"chinese_whispers": {"threshold": 0.5, "iterations": "auto"}}, ["chinese_whispers", "'auto' is not of type"]),
-        ({"fast_hac": {"distance": "automatic"}}, ["fast_hac", "'automatic' is not of type"]),
+        (
+            {"chinese_whispers": {"threshold": 0.5, "iterations": "auto"}},
+            ["chinese_whispers", "is 'auto'; it must be an integer, at least 1"],
+        ),
+        ({"fast_hac": {"distance": "automatic"}}, ["fast_hac", "is 'automatic'; it must be a number, at least 0"]),
         ({"dbscan": {"eps": "auto"}}, ["dbscan", "'min_samples' is missing"]),
         ({"fast_hac": {"distance": "auto", "model": "b"}}, ["fast_hac.distance is 'auto'", "known has no model 'b'"]),
     ],

@@ -80,7 +80,7 @@ def test_what_makes_exports_stale(exported):
 def test_discard_rules_out_of_range_are_told(exported):
     done = snakemake(exported, "-n", *TARGETS, "--config", "export={min_confidence: 2}", check=False)
     assert done.returncode == 1
-    assert "error: config: export.min_confidence: 2 is greater than the maximum of 1" in done.stdout
+    assert "error: config: export.min_confidence is 2; it must be a number, at least 0 and at most 1" in done.stdout
 
 
 def test_folders_from_the_demo_s_zip(exported, tmp_path):

@@ -217,6 +217,7 @@ MODULES = {
     "knn/instructions.py": FROM_POINTS,
     "knn/nmslib.py": FROM_SEARCH,
     "knn/ordered.py": FROM_SEARCH,
+    "knn/outline.py": FROM_SEARCH,
     "knn/parts.py": FROM_SEARCH,
     "knn/points.py": FROM_POINTS,
     "knn/products.py": FROM_POINTS,
