@@ -29,6 +29,7 @@ RESERVED_NAMES = {
 
 SAFE_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the compiled one is ten times as fast
 MAX_DEPTH, MAX_VALUES = 50, 100_000  # of a YAML file
+TOO_LARGE = 2**31  # for an integer
 TYPES = {
     "integer": "an integer",
     "number": "a number",
@@ -187,7 +188,7 @@ StrictValidator = jsonschema.validators.extend(  # integers go into paths and co
     jsonschema.Draft202012Validator,
     type_checker=jsonschema.Draft202012Validator.TYPE_CHECKER.redefine(
         "integer",
-        lambda checker, value: isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**31,
+        lambda checker, value: isinstance(value, int) and not isinstance(value, bool) and abs(value) < TOO_LARGE,
     ),
 )
 
@@ -237,16 +238,18 @@ def schema_sentence(error, at=""):
         return f"config: {key} is {error.instance!r}; allowed: {', '.join(error.validator_value)}"
     if "description" in error.schema:
         return f"config: {key} is {error.instance!r}; it must be {error.schema['description']}"
-    if error.validator in ("type", *BOUNDS):
-        return f"config: {key} is {error.instance!r}; it must be {due(error.schema)}"
+    if error.validator in ("type", *BOUNDS) and "type" in error.schema:
+        is_large = isinstance(error.instance, int) and abs(error.instance) >= TOO_LARGE
+        return f"config: {key} is {error.instance!r}; it must be {asked_for(error.schema, is_large)}"
     return f"config: {key}: {error.message}"
 
 
-def due(schema):
+def asked_for(schema, is_large):
     """What a schema of a single value asks for, in words."""
     types = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
-    bounds = [f"{word} {schema[bound]}" for bound, word in BOUNDS.items() if bound in schema]
-    return ", ".join([" or ".join(TYPES[kind] for kind in types), *([" and ".join(bounds)] if bounds else [])])
+    bounds = schema | ({"exclusiveMaximum": TOO_LARGE} if is_large else {})
+    limits = " and ".join(f"{word} {bounds[bound]}" for bound, word in BOUNDS.items() if bound in bounds)
+    return ", ".join(filter(None, [" or ".join(TYPES[kind] for kind in types), limits]))
 
 
 def require(condition, key, value, remedy):

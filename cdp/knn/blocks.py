@@ -7,7 +7,7 @@ few enough that all threads are busy, and that what each keeps of its queries is
 from cdp.knn.products import TILES
 from cdp.threads import usable_threads
 
-_FIXED_BLOCKS, _FIXED_LARGEST = 16, 65536  # at least so many blocks, of at most so many queries
+_FIXED_BLOCKS, _FIXED_LARGEST = 16, 32768  # at least so many blocks, of at most so many queries
 _BLOCKS_A_THREAD = 4  # at least
 _SMALLEST, _LARGEST = 4096, 131072  # queries
 

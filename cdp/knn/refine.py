@@ -16,7 +16,8 @@ from cdp.threads import in_ranges, usable_threads
 _BLOCK = 4096  # samples a task
 _NO_LINK = -(2**31)  # its complement is no sample
 _WAITING = 32  # candidates whose memory is asked for before any of it is read
-_BITS = 64  # of a word
+_SHIFT = 6  # a word of marks is of 2**6 bits
+_LINE = 16  # links in a line of the CPU's caches
 _MIDDLES = 20  # samples that list this one, looked at beside those that it lists
 
 
@@ -41,7 +42,7 @@ def refine(
         Whether each of the k best was not there when the last refinement began; of no others, neighbours are looked at.
         Paths from a sample to a neighbour's neighbour all of whose links existed then are not followed again.
     probes : ndarray of shape (n_samples, p), int32
-        The cells that each sample has looked into; hardly any neighbours were missed there.
+        Different cells that each sample has looked into, -1 for none; hardly any neighbours were missed there.
     cell_starts : ndarray of shape (n_cells + 1,), int64
         Where each cell begins among the samples.
     rows : ndarray of shape (n_rows,), int64
@@ -70,9 +71,13 @@ def new_since(before: np.ndarray, found: np.ndarray, k: int) -> np.ndarray:
 
 
 def _links(found: np.ndarray, is_new: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The k best of each sample, the complement (~) of those that are not new; and whether any is new."""
-    links, has_new = aligned(is_new.shape, np.int32), np.empty(len(is_new), np.bool_)
-    in_ranges(lambda start, stop: _link(start, stop, found, is_new, links, has_new), len(links), size=_BLOCK)
+    """The k best of each sample, the complement (~) of those that are not new; and whether any is new.
+
+    There are more columns, so that few lines of the caches are read, without links.
+    """
+    n_samples, k = is_new.shape
+    links, has_new = aligned((n_samples, -(-k // _LINE) * _LINE), np.int32), np.empty(n_samples, np.bool_)
+    in_ranges(lambda start, stop: _link(start, stop, found, is_new, links, has_new), n_samples, size=_BLOCK)
     return links, has_new
 
 
@@ -101,11 +106,12 @@ def _find_new(start, stop, found, before, is_new):  # type: ignore[no-untyped-de
 def _link(start, stop, found, is_new, links, has_new):  # type: ignore[no-untyped-def]
     """See `_links`."""
     for i in range(start, stop):
-        has_new[i] = False
-        for t in range(links.shape[1]):
+        has_new[i], links[i] = False, _NO_LINK
+        for t in range(is_new.shape[1]):
             j = found[i, t]
-            links[i, t] = _NO_LINK if j < 0 else j if is_new[i, t] else ~j
-            has_new[i] |= j >= 0 and is_new[i, t]
+            if j >= 0:
+                links[i, t] = j if is_new[i, t] else ~j
+                has_new[i] |= is_new[i, t]
 
 
 @numba.njit(nogil=True, cache=True)
@@ -140,9 +146,9 @@ def _refine(start, stop, rows, points, cells, graph, scores, found):  # type: ig
     links, has_new, starts, listed_by = graph
     n_samples, k = links.shape
     middles, waiting = np.empty(k + _MIDDLES, np.int32), (np.empty(_WAITING, np.int64), np.empty(_WAITING, np.float32))
-    seen = np.zeros(-(-n_samples // _BITS), np.int64)
+    seen, most = np.zeros((n_samples >> _SHIFT) + 1, np.int64), min(n_samples, len(middles) * k)
     # words of cells, which share none but at their ends, of what was found, of candidates
-    marked = np.empty(len(seen) + 2 * cells[0].shape[1] + found.shape[1] + len(middles) * k, np.int64)
+    marked = np.empty(len(seen) + 2 * cells[0].shape[1] + found.shape[1] + most, np.int64)
     for row in range(start, stop):
         i, n_middles, n = rows[row], 0, 0
         for m in range(k + min(_MIDDLES, starts[i + 1] - starts[i])):
@@ -186,8 +192,8 @@ def _mark_known(i, probes, cell_starts, found, row, seen, marked):  # type: igno
     for cell in probes[i]:
         start, stop = (cell_starts[cell], cell_starts[cell + 1]) if cell >= 0 else (0, 0)
         while start < stop:
-            word, _ = _place(start)
-            first, end = _BITS * word, min(stop, _BITS * (word + 1))
+            word = start >> _SHIFT
+            first, end = word << _SHIFT, min(stop, (word + 1) << _SHIFT)
             bits = (-1 << (start - first)) & ~(-2 << (end - 1 - first))
             n_marked = _mark(word, bits, seen, marked, n_marked)
             start = end
@@ -201,7 +207,7 @@ def _mark_known(i, probes, cell_starts, found, row, seen, marked):  # type: igno
 @numba.njit(nogil=True, cache=True)
 def _place(j):  # type: ignore[no-untyped-def]
     """The word of a sample, and its bit there."""
-    return j >> 6, 1 << (j & 63)
+    return j >> _SHIFT, 1 << (j & ((1 << _SHIFT) - 1))
 
 
 @numba.njit(nogil=True, cache=True)

@@ -352,6 +352,11 @@ def test_numbers_that_no_path_or_computation_could_hold(values, validated_config
         validated_config(ENTRY | values)
 
 
+def test_integers_that_are_too_large(validated_config):
+    with pytest.raises(SystemExit, match=r"max_size is 2147483648; .+ at least 1 and below 2147483648\Z"):
+        validated_config(ENTRY | {"max_size": 2**31})
+
+
 JUNK = [
     None, True, -1, 0, 10**400, 1.5, float("nan"), float("inf"), "", "x" * 10_000, "../..", "a\nb", "5", [], {},
     [[]], {"a": 1}, {1: {None: 2}},

@@ -20,6 +20,7 @@ def test_means_of_parts_and_groups(seed, sizes, n_groups):
     group_of = np.sort(rng.integers(n_groups, size=len(sizes)))
     outline = Outline.of(Cells(Points.of(vectors), starts), np.searchsorted(group_of, np.arange(n_groups + 1)))
     exact = vectors.astype(np.float64)
+    assert unpacked(outline.middle)[0, 0] == 0
     middle = unpacked(outline.middle)[0, 1:6]
     if len(vectors):
         np.testing.assert_allclose(middle, exact.mean(axis=0), atol=0.02)
@@ -37,6 +38,7 @@ def test_means_of_parts_and_groups(seed, sizes, n_groups):
         for mean, half, spread, length, members in zip(
             unpacked(means.heads), means.halves, means.spreads, means.lengths, sets, strict=True
         ):
+            assert mean[0] == 0
             if len(members):
                 centre = members.mean(axis=0)
                 made_up = centre @ (mean[1:6] - centre)
