@@ -184,11 +184,15 @@ def validated_config(config):
     return merged
 
 
+def is_large(value):
+    return isinstance(value, int) and abs(value) >= TOO_LARGE
+
+
 StrictValidator = jsonschema.validators.extend(  # integers go into paths and compiled code: no 15.0, no 2**31
     jsonschema.Draft202012Validator,
     type_checker=jsonschema.Draft202012Validator.TYPE_CHECKER.redefine(
         "integer",
-        lambda checker, value: isinstance(value, int) and not isinstance(value, bool) and abs(value) < TOO_LARGE,
+        lambda checker, value: isinstance(value, int) and not isinstance(value, bool) and not is_large(value),
     ),
 )
 
@@ -236,19 +240,19 @@ def schema_sentence(error, at=""):
         return f"config: {key}: {error.message.replace(' is a required property', ' is missing')}; give it a value"
     if error.validator == "enum" and "description" not in error.schema:
         return f"config: {key} is {error.instance!r}; allowed: {', '.join(error.validator_value)}"
+    if error.validator == "type" and "integer" in error.schema["type"] and is_large(error.instance):
+        return f"config: {key} is {error.instance!r}; an integer must be between {1 - TOO_LARGE} and {TOO_LARGE - 1}"
     if "description" in error.schema:
         return f"config: {key} is {error.instance!r}; it must be {error.schema['description']}"
     if error.validator in ("type", *BOUNDS) and "type" in error.schema:
-        is_large = isinstance(error.instance, int) and abs(error.instance) >= TOO_LARGE
-        return f"config: {key} is {error.instance!r}; it must be {asked_for(error.schema, is_large)}"
+        return f"config: {key} is {error.instance!r}; it must be {asked_for(error.schema)}"
     return f"config: {key}: {error.message}"
 
 
-def asked_for(schema, is_large):
+def asked_for(schema):
     """What a schema of a single value asks for, in words."""
     types = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
-    bounds = schema | ({"exclusiveMaximum": TOO_LARGE} if is_large else {})
-    limits = " and ".join(f"{word} {bounds[bound]}" for bound, word in BOUNDS.items() if bound in bounds)
+    limits = " and ".join(f"{word} {schema[bound]}" for bound, word in BOUNDS.items() if bound in schema)
     return ", ".join(filter(None, [" or ".join(TYPES[kind] for kind in types), limits]))
 
 

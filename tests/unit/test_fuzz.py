@@ -352,9 +352,10 @@ def test_numbers_that_no_path_or_computation_could_hold(values, validated_config
         validated_config(ENTRY | values)
 
 
-def test_integers_that_are_too_large(validated_config):
-    with pytest.raises(SystemExit, match=r"max_size is 2147483648; .+ at least 1 and below 2147483648\Z"):
-        validated_config(ENTRY | {"max_size": 2**31})
+@pytest.mark.parametrize("key", ["max_size", "dim"])  # without and with a description of its own
+def test_integers_that_are_too_large(key, validated_config):
+    with pytest.raises(SystemExit, match=rf"{key} is 2147483648; an integer must be between .+ and 2147483647\Z"):
+        validated_config(ENTRY | {key: 2**31})
 
 
 JUNK = [
