@@ -8,7 +8,7 @@ import numpy as np
 
 from cdp.knn.aligned import aligned
 from cdp.knn.best import Best, close_heap, holds, open_heap
-from cdp.knn.instructions import prefetch
+from cdp.knn.instructions import LANES, prefetch
 from cdp.knn.points import Points
 from cdp.knn.settle import settle
 from cdp.threads import in_ranges, usable_threads
@@ -17,7 +17,6 @@ _BLOCK = 4096  # samples a task
 _NO_LINK = -(2**31)  # its complement is no sample
 _WAITING = 32  # candidates whose memory is asked for before any of it is read
 _SHIFT = 6  # a word of marks is of 2**6 bits
-_LINE = 16  # links in a line of the CPU's caches
 _MIDDLES = 20  # samples that list this one, looked at beside those that it lists
 
 
@@ -73,10 +72,10 @@ def new_since(before: np.ndarray, found: np.ndarray, k: int) -> np.ndarray:
 def _links(found: np.ndarray, is_new: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The k best of each sample, the complement (~) of those that are not new; and whether any is new.
 
-    There are more columns, so that few lines of the caches are read, without links.
+    More columns, without links, fill whole lines of the caches, as `prefetch` counts them.
     """
     n_samples, k = is_new.shape
-    links, has_new = aligned((n_samples, -(-k // _LINE) * _LINE), np.int32), np.empty(n_samples, np.bool_)
+    links, has_new = aligned((n_samples, -(-k // LANES) * LANES), np.int32), np.empty(n_samples, np.bool_)
     in_ranges(lambda start, stop: _link(start, stop, found, is_new, links, has_new), n_samples, size=_BLOCK)
     return links, has_new
 

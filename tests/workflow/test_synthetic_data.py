@@ -109,10 +109,7 @@ def test_unknown_model_in_a_path(made):
         ({"models": {}}, ["synthetic.models is {}", "the error of each model"]),
         ({"models": {"a": "bad", "b": 1}}, ["synthetic.models.a", "'bad'", "number"]),
         ({"models": {"a": float("nan"), "b": 1}}, ["synthetic.models.a is nan", "number"]),
-        (
-            {"models": {"a": -1, "b": 1}},
-            ["models.a is -1; it must be a number, at least 0 and at most 100"],
-        ),
+        ({"models": {"a": -1, "b": 1}}, ["models.a is -1; it must be a number, at least 0 and at most 100"]),
         ({"models": {"a": 1}}, ["committees.both.members[0] is 'b'", "declared: a"]),
         ({"model": {}}, ["'model'", "did you mean 'models'"]),
     ],
