@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from cdp.devices import choose_device
 from cdp.knn import cells, exact, faiss, nmslib
+from cdp.knn.choice import choose
 from cdp.knn.ordered import ordered
 from cdp.knn.recall import RecallSample, check_wanted
 from cdp.knn.vectors import Vectors
@@ -51,8 +51,8 @@ def knn_graph(
         otherwise.
         For "l1" there are exact and nmslib.
     device : {"auto", "cpu", "cuda"}
-        Where exact and cells compare samples (what else cells does runs on the CPU); "auto" takes a GPU if torch can
-        use one.
+        Where exact and cells compare samples (what else cells does runs on the CPU); "auto" takes a GPU, if torch can
+        use one, for exact search of more than 200,000 samples.
     threads : int, optional
         At most this many threads; default all CPUs that the process may use.
     seed : int
@@ -83,9 +83,7 @@ def knn_graph(
         raise ValueError(f"backend {backend} cannot do metric {metric}; choose {' or '.join(_ABLE[metric])}")
     with limit_threads(threads), one_blas_thread():
         vectors = Vectors(features, metric)
-        device = "cpu" if metric == "l1" else choose_device(device)
-        if backend == "auto":
-            backend = "exact" if metric in _ABLE or exact.pays(len(vectors), device=device, recall=recall) else "cells"
+        backend, device = choose(backend, device, n_samples=len(vectors), metric=metric, recall=recall)
         own = (settings or {}).get(backend, {})
         common: dict[str, Any] = {"k": min(k, len(vectors)), "device": device}
         sample = RecallSample(len(vectors), **common, seed=seed, target=recall, manhattan=metric == "l1")

@@ -65,6 +65,11 @@ class Arrangement(NamedTuple):
         outline = Outline.of(Cells(points.take(slice(0)), none), none)
         return cls(points, np.arange(n_samples), np.zeros((n_samples, 1), np.int32), Cells.one(points).starts, outline)
 
+    @property
+    def is_one_cell(self) -> bool:
+        """Whether the first look is exact."""
+        return len(self.starts) == 2
+
 
 class Found(NamedTuple):
     """What rows of an arrangement have found after a round.
@@ -169,7 +174,7 @@ def look(arrangement: Arrangement, rows: slice, *, k: int, device: str) -> Found
     If there is one cell, they are exact.
     """
     points, probes = arrangement.points.take(rows), arrangement.probed[rows]
-    width, is_all = min(k + SPARE, len(arrangement.samples)), len(arrangement.starts) == 2
+    width, is_all = min(k + SPARE, len(arrangement.samples)), arrangement.is_one_cell
     if device == "cpu" and not is_all:
         block = size_by_threads(len(probes), len(arrangement.samples))
         best = likely_best(points, arrangement.cells, width, probes=probes, block=block)

@@ -3,20 +3,13 @@
 import numpy as np
 
 from cdp.knn.points import Axes, Points
-from cdp.knn.products import TILES
 from cdp.knn.proposal import Proposal
 from cdp.knn.recall import RecallSample
 from cdp.knn.scan import nearest
 from cdp.knn.vectors import Vectors
 
 SPARE = 2  # neighbours beyond k, so that near-ties are settled by exact distances
-_FEW = 30_000 if TILES else 10_000  # samples
 _BLOCK = 1024  # queries a thread takes at a time
-
-
-def pays(n_samples: int, *, device: str, recall: float | None) -> bool:
-    """Whether exact search is the best choice."""
-    return n_samples <= _FEW or recall == 1 or device == "cuda"
 
 
 def search(vectors: Vectors, *, k: int, device: str, seed: int, sample: RecallSample) -> tuple[Proposal, float]:

@@ -12,11 +12,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cdp.devices import choose_device
 from cdp.files import load_arrays, map_array, save_array, save_arrays
-from cdp.knn import exact
 from cdp.knn.blocks import fixed_size
 from cdp.knn.cells import Arrangement, Found, arrange, look, look_around
+from cdp.knn.choice import choose
 from cdp.knn.ordered import ordered
 from cdp.knn.outline import Means, Outline
 from cdp.knn.points import Points
@@ -66,9 +65,10 @@ def prepare(
     if backend not in ("auto", "cells", "exact"):
         raise ValueError(f"backend {backend} cannot search in shards; choose auto, cells or exact, or shards: 1")
     with one_blas_thread():
-        vectors, device = Vectors(features, "cosine"), choose_device(device)
+        vectors = Vectors(features, "cosine")
         k = min(k, len(vectors))
-        if backend == "exact" or (backend == "auto" and exact.pays(len(vectors), device=device, recall=recall)):
+        backend, device = choose(backend, device, n_samples=len(vectors), metric="cosine", recall=recall)
+        if backend == "exact":
             points = Points.to_scan(vectors.arranged())
             return Prepared(Arrangement.one_cell(points), np.empty(0, np.float32))
         arrangement = arrange(vectors, k=k, seed=seed, **(settings or {}).get("cells", {}))
@@ -110,7 +110,9 @@ def search_shard(
     """
     arrangement, last = prepared
     n_samples = len(arrangement.samples)
-    rows, k, device = _rows(shard, shards, n_samples), min(k, n_samples), choose_device(device)
+    rows, k = _rows(shard, shards, n_samples), min(k, n_samples)
+    backend = "exact" if arrangement.is_one_cell else "cells"
+    _, device = choose(backend, device, n_samples=n_samples, metric="cosine", recall=recall)
     with one_blas_thread():
         if before is None:
             return look(arrangement, rows, k=k, device=device)

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from cdp import devices, knn
-from cdp.knn import exact, knn_graph
+from cdp import knn
+from cdp.knn import choice, exact, knn_graph
 from cdp.knn.points import Points
 from cdp.knn.proposal import Proposal
 from tests.unit.knn_graphs import (
@@ -152,7 +152,7 @@ def test_row_that_a_distance_cannot_use_is_named(metric, value):
 def test_torch_gives_the_same_graph(monkeypatch, device, backend, n):
     features = rows_with_ties(0, n, 16)
     expected = knn_graph(features, k=12, backend=backend, device="cpu", recall=1.0)
-    monkeypatch.setattr(knn, "choose_device", lambda device: device)
+    monkeypatch.setattr(choice, "choose_device", lambda device: device)
     found = knn_graph(features, k=12, backend=backend, device=device, recall=1.0)
     np.testing.assert_array_equal(found.dist, expected.dist)
     if backend == "exact":  # of equals, cells take those they meet first
@@ -203,29 +203,19 @@ def test_backend_gets_its_own_settings_only():
     assert calls == [{"M": 32}]
 
 
-@pytest.mark.parametrize(
-    ("n", "gpu", "metric", "chosen"),
-    [
-        (5, False, "cosine", "exact"),
-        (6, False, "cosine", "cells"),
-        (6, True, "cosine", "exact"),
-        (6, False, "l1", "exact"),
-        (6, True, "l1", "exact"),
-    ],
-)
-def test_auto_backend_is_approximate_only_for_many_samples_without_a_gpu(monkeypatch, n, gpu, metric, chosen):
+@pytest.mark.parametrize(("metric", "chosen"), [("cosine", ("cells", "cpu")), ("l1", ("exact", "cpu"))])
+def test_backend_and_device_are_those_that_are_chosen(monkeypatch, metric, chosen):
     calls = []
     for backend in ("exact", "cells"):
 
-        def spy(vectors, *, backend=backend, **_):
-            calls.append(backend)
+        def spy(vectors, *, device, backend=backend, **_):
+            calls.append((backend, device))
             n = len(vectors)
             return Proposal(Points.of(vectors.arranged()), np.arange(n), np.tile(np.arange(n), (n, 1))), 1.0
 
         monkeypatch.setitem(knn._BACKENDS, backend, spy)
-    monkeypatch.setattr(knn.exact, "_FEW", 5)
-    monkeypatch.setattr(devices, "cuda_available", lambda: gpu)
-    assert knn_graph(np.eye(n), k=2, metric=metric).recall == 1
+    monkeypatch.setattr(choice, "_FEW", 5)
+    assert knn_graph(np.eye(6), k=2, metric=metric).recall == 1
     assert calls == [chosen]
 
 

@@ -3,8 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cdp import knn
-from cdp.knn import blocks, cells, knn_graph
+from cdp.knn import blocks, cells, choice, knn_graph
 from cdp.knn.cells import arrange
 from cdp.knn.vectors import Vectors
 from tests.unit.knn_graphs import TORCH_ON_CPU, assert_row_contract, clustered, oracle, rows_with_ties, true_recall
@@ -47,7 +46,7 @@ def test_cells_on_torch_give_the_same_graph(monkeypatch):
     features = clustered(1500)
     own = {"cells": SMALL}
     here = knn_graph(features, k=7, backend="cells", device="cpu", recall=0.9, settings=own)
-    monkeypatch.setattr(knn, "choose_device", lambda device: TORCH_ON_CPU)
+    monkeypatch.setattr(choice, "choose_device", lambda device: TORCH_ON_CPU)
     there = knn_graph(features, k=7, backend="cells", recall=0.9, settings=own)
     assert (here.idx == there.idx).mean() > 0.999
     np.testing.assert_allclose(here.dist, there.dist, atol=1e-3)

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from cdp.knn import cells, knn_graph
-from cdp.knn import shards as shards_module
+from cdp.knn import cells, choice, knn_graph
 from cdp.knn.cells import ROUNDS
 from cdp.knn.points import principal_axes
 from cdp.knn.shards import join, load, load_found, merge, prepare, save, save_found, search_shard
@@ -88,7 +87,7 @@ def test_what_no_search_can_give_is_refused(wanted, sentence):
 
 
 def test_a_shard_without_rows_on_torch(monkeypatch):
-    monkeypatch.setattr(shards_module, "choose_device", lambda device: TORCH_ON_CPU)
+    monkeypatch.setattr(choice, "choose_device", lambda device: TORCH_ON_CPU)
     prepared = prepare(features(40), k=K, backend="cells", settings={"cells": {"cell_size": 14}})
     found = None
     for number in range(2):

@@ -212,6 +212,7 @@ MODULES = {
     "knn/best.py": FROM_SCAN,
     "knn/blocks.py": FROM_SEARCH,
     "knn/cells.py": FROM_SEARCH,
+    "knn/choice.py": FROM_SEARCH,
     "knn/exact.py": FROM_SEARCH,
     "knn/faiss.py": FROM_SEARCH,
     "knn/instructions.py": FROM_POINTS,
