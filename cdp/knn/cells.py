@@ -33,7 +33,7 @@ from cdp.knn.vectors import BLOCK, Vectors
 from cdp.knn.widen import Reach, widen
 from cdp.threads import in_ranges
 
-_MIDDLE_SAMPLES = 4096
+_FEW_SAMPLES = 4096  # about, which tell axes and the middle
 _COARSE = 63  # principal axes that the quantiser looks at
 _WITHIN = (0.22, 0.24, 0.26, 0.28, 0.31, 0.35, 0.42, 0.52, 0.7)  # of `widen`, by round, at most
 _TINY = 1e-9  # for a target of 1
@@ -254,15 +254,21 @@ def _trained(
 ) -> tuple[Axes | None, Callable[[np.ndarray], np.ndarray], Quantizer]:
     """Axes, what the quantiser looks at of vectors (coordinates from the middle along some of the axes), and itself."""
     generator = np.random.default_rng(seed)
-    sample = vectors.take(np.sort(generator.permutation(len(vectors))[: training_size(n_cells)]))
-    axes = principal_axes(sample)
-    coarse = _coarse(sample, axes)
-    middle = np.median(coarse[some_of(len(coarse), _MIDDLE_SAMPLES)], axis=0)
+    rows = np.sort(generator.permutation(len(vectors))[: training_size(n_cells)])
+    some = vectors.take(rows[some_of(len(rows), _FEW_SAMPLES)])
+    axes = principal_axes(some)
+    middle = np.median(_coarse(some, axes), axis=0)
 
     def seen(some: np.ndarray) -> np.ndarray:
         return _coarse(some, axes) - middle
 
-    return axes, seen, train(coarse - middle, n_cells, generator=generator)
+    sample = np.empty((len(rows), len(middle)), np.float32)
+
+    def task(start: int, stop: int) -> None:
+        sample[start:stop] = seen(vectors.take(rows[start:stop]))
+
+    in_ranges(task, len(rows), size=BLOCK)
+    return axes, seen, train(sample, n_cells, generator=generator)
 
 
 def _assigned(

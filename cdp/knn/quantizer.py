@@ -54,17 +54,18 @@ def train(sample: np.ndarray, n_cells: int, *, generator: np.random.Generator) -
     few = _some(sample, n_groups * _GROUP_SAMPLES, generator)
     groups = Points.rounded(_k_means(few, few[:n_groups].copy()))
     group_of = _nearest_of(groups, Points.rounded(sample))
-    members = [sample[group_of == group] for group in range(n_groups)]
-    members = [vectors for vectors in members if len(vectors)]
-    first = [_some(vectors, max(1, round(len(vectors) * n_cells / len(sample))), generator) for vectors in members]
+    order = np.argsort(group_of, kind="stable")
+    members = np.split(order, np.searchsorted(group_of[order], np.arange(1, n_groups)))
+    members = [rows for rows in members if len(rows)]
+    first = [_some(rows, max(1, round(len(rows) * n_cells / len(sample))), generator) for rows in members]
+    centroids = [sample[rows] for rows in first]
 
     def task(start: int, stop: int) -> None:
         for group in range(start, stop):
-            first[group] = _k_means(members[group], first[group])
+            centroids[group] = _k_means(sample[members[group]], centroids[group])
 
     in_ranges(task, len(members), size=1)
-    centroids = np.vstack(first)
-    quantizer = _grouped(groups, centroids)
+    quantizer = _grouped(groups, np.vstack(centroids))
     cell_of = quantizer.nearest_cells(sample, 1)[:, 0]
     _move_to_means(quantizer.centroids.points.vectors, sample, cell_of)
     return _grouped(groups, quantizer.centroids.points.vectors)
@@ -82,8 +83,8 @@ def _grouped(groups: Points, centroids: np.ndarray) -> Quantizer:
     return Quantizer(groups.take(used), Cells(Points.rounded(centroids[order]), np.append(firsts, len(centroids))))
 
 
-def _some(vectors: np.ndarray, count: int, generator: np.random.Generator) -> np.ndarray:
-    return vectors[generator.permutation(len(vectors))[:count]]
+def _some(rows: np.ndarray, count: int, generator: np.random.Generator) -> np.ndarray:
+    return rows[generator.permutation(len(rows))[:count]]
 
 
 def _k_means(vectors: np.ndarray, centroids: np.ndarray) -> np.ndarray:

@@ -3,7 +3,7 @@
 import numba
 import numpy as np
 
-from cdp.features import normalize, row_norms
+from cdp.features import row_norms
 from cdp.knn.aligned import aligned
 from cdp.knn.points import some_of
 from cdp.threads import in_ranges
@@ -45,7 +45,7 @@ class Vectors:
         if self.features.ndim != 2 or 0 in self.features.shape:
             raise ValueError(f"features must be samples x dim, with one of each at least, not {self.features.shape}")
         if self.directions:
-            row_norms(self.features)
+            self._inverse_norms = 1 / row_norms(self.features)
         else:
             largest = _checked_largest(self.features)
         self.origin, self.scale = np.zeros(self.features.shape[1]), 1.0
@@ -62,10 +62,10 @@ class Vectors:
     def take(self, rows: np.ndarray | slice) -> np.ndarray:
         """Some of the vectors; float32 (number of rows, dim), C-contiguous."""
         chosen = self.features[rows]
+        vectors = np.empty(chosen.shape, np.float32)
         if self.directions:
-            return normalize(chosen)
-        moved = np.empty(chosen.shape, np.float32)
-        return np.divide(chosen - self.origin, self.scale, out=moved, casting="same_kind")
+            return np.multiply(chosen, self._inverse_norms[rows, None], out=vectors, casting="same_kind")
+        return np.divide(chosen - self.origin, self.scale, out=vectors, casting="same_kind")
 
     def arranged(self, order: np.ndarray | None = None) -> np.ndarray:
         """All vectors in one array, in that order of samples; as stored by default."""
