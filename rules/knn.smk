@@ -16,7 +16,7 @@ rule knn:
         "results/{dataset}/knn/{model}_k{k}.log",
     benchmark:
         "results/{dataset}/knn/{model}_k{k}.benchmark.jsonl"
-    threads: 8
+    threads: 8  # more would help one search a little, but not several models side by side
     resources:
         mem_mb=memory(700, 6, device=config["knn"]["device"]),
         gpu=gpus(config["knn"]["device"]),

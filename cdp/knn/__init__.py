@@ -47,12 +47,13 @@ def knn_graph(
     backend : {"auto", "exact", "cells", "faiss", "nmslib"}
         "exact": blocked matrix products. "cells": a coarse quantiser searched cell by cell, then
         neighbours of neighbours. "faiss": its inverted lists. "nmslib": HNSW, reproducible only with one thread.
-        "auto": exact up to 10,000 samples (30,000 on a CPU with AMX), on a GPU, for a recall of 1, or for "l1"; cells
-        otherwise.
+        "auto": exact up to 10,000 samples (30,000 on a CPU with AMX), for a recall of 1, for "l1", or if the device is
+        a GPU; cells otherwise.
         For "l1" there are exact and nmslib.
     device : {"auto", "cpu", "cuda"}
-        Where exact and cells compare samples (what else cells does runs on the CPU); "auto" takes a GPU, if torch can
-        use one, for exact search of more than 200,000 samples.
+        Where exact and cells compare samples (what else cells does runs on the CPU). "auto" takes a GPU, if torch can
+        use one, for exact search of more than 100,000 samples; where the backend is "auto" too and the recall below 1,
+        of more than 200,000, up to 5 million.
     threads : int, optional
         At most this many threads; default all CPUs that the process may use.
     seed : int

@@ -21,7 +21,7 @@ from cdp.knn.blocks import size_by_threads
 from cdp.knn.exact import SPARE
 from cdp.knn.outline import Outline
 from cdp.knn.parts import sort_by_part
-from cdp.knn.points import Axes, Points, principal_axes, some_of
+from cdp.knn.points import SAMPLES, Axes, Points, principal_axes, some_of
 from cdp.knn.products import packed
 from cdp.knn.proposal import Proposal
 from cdp.knn.quantizer import Quantizer, train, training_size
@@ -33,7 +33,6 @@ from cdp.knn.vectors import BLOCK, Vectors
 from cdp.knn.widen import Reach, widen
 from cdp.threads import in_ranges
 
-_FEW_SAMPLES = 4096  # about, which tell axes and the middle
 _COARSE = 63  # principal axes that the quantiser looks at
 _WITHIN = (0.22, 0.24, 0.26, 0.28, 0.31, 0.35, 0.42, 0.52, 0.7)  # of `widen`, by round, at most
 _TINY = 1e-9  # for a target of 1
@@ -64,11 +63,6 @@ class Arrangement(NamedTuple):
         n_samples, none = len(points.vectors), np.zeros(1, np.int64)
         outline = Outline.of(Cells(points.take(slice(0)), none), none)
         return cls(points, np.arange(n_samples), np.zeros((n_samples, 1), np.int32), Cells.one(points).starts, outline)
-
-    @property
-    def is_one_cell(self) -> bool:
-        """Whether the first look is exact."""
-        return len(self.starts) == 2
 
 
 class Found(NamedTuple):
@@ -174,7 +168,7 @@ def look(arrangement: Arrangement, rows: slice, *, k: int, device: str) -> Found
     If there is one cell, they are exact.
     """
     points, probes = arrangement.points.take(rows), arrangement.probed[rows]
-    width, is_all = min(k + SPARE, len(arrangement.samples)), arrangement.is_one_cell
+    width, is_all = min(k + SPARE, len(arrangement.samples)), len(arrangement.starts) == 2
     if device == "cpu" and not is_all:
         block = size_by_threads(len(probes), len(arrangement.samples))
         best = likely_best(points, arrangement.cells, width, probes=probes, block=block)
@@ -255,9 +249,9 @@ def _trained(
     """Axes, what the quantiser looks at of vectors (coordinates from the middle along some of the axes), and itself."""
     generator = np.random.default_rng(seed)
     rows = np.sort(generator.permutation(len(vectors))[: training_size(n_cells)])
-    some = vectors.take(rows[some_of(len(rows), _FEW_SAMPLES)])
-    axes = principal_axes(some)
-    middle = np.median(_coarse(some, axes), axis=0)
+    few = vectors.take(rows[some_of(len(rows), SAMPLES)])
+    axes = principal_axes(few)
+    middle = np.median(_coarse(few, axes), axis=0)
 
     def seen(some: np.ndarray) -> np.ndarray:
         return _coarse(some, axes) - middle

@@ -4,7 +4,8 @@ from cdp.devices import choose_device
 from cdp.knn.products import TILES
 
 _FEW = 30_000 if TILES else 10_000  # samples, of which exact search on the CPU takes the least time
-_FEW_FOR_GPU = 200_000  # samples, up to which loading CUDA costs more time than it saves
+_EXACT_ON_GPU = 100_000  # samples, of which exact search takes a CPU no longer than loading CUDA takes
+_GPU_FOR_CELLS = 200_000, 5_000_000  # between these, exact search on a GPU takes about as long as cells on few CPUs
 
 
 def choose(backend: str, device: str, *, n_samples: int, metric: str, recall: float | None) -> tuple[str, str]:
@@ -13,9 +14,10 @@ def choose(backend: str, device: str, *, n_samples: int, metric: str, recall: fl
     Parameters
     ----------
     backend : {"auto", "exact", "cells", "faiss", "nmslib"}
-        "auto": exact where that takes the least time, where all neighbours are wanted, and on a GPU.
+        "auto": exact for few samples, a recall of 1, l1, or if the device is a GPU; else cells.
     device : {"auto", "cpu", "cuda"}
-        "auto": a GPU for exact search of many samples, if torch can use one. Of l1, all is on the CPU.
+        "auto": a GPU, if torch can use one, for exact search of more than 100,000 samples; where cells would do as
+        well, of more than 200,000, up to 5 million. All else is on the CPU, as is l1 always.
     n_samples : int
     metric : {"cosine", "angular", "l2", "l1"}
     recall : float in (0, 1], optional
@@ -31,9 +33,18 @@ def choose(backend: str, device: str, *, n_samples: int, metric: str, recall: fl
     ValueError
         For an unknown device, or "cuda" where torch finds no usable GPU.
     """
-    may_need_gpu = backend in ("auto", "exact") and n_samples > _FEW_FOR_GPU
-    device = choose_device("cpu" if metric == "l1" or (device == "auto" and not may_need_gpu) else device)
+    if device != "auto" or (metric != "l1" and _may_gain_from_gpu(backend, n_samples, recall)):
+        device = choose_device(device)
+    if device == "auto" or metric == "l1":
+        device = "cpu"
     if backend == "auto":
         is_exact = n_samples <= _FEW or recall == 1 or metric == "l1" or device == "cuda"
         backend = "exact" if is_exact else "cells"
     return backend, device
+
+
+def _may_gain_from_gpu(backend: str, n_samples: int, recall: float | None) -> bool:
+    if backend == "exact" or (backend == "auto" and recall == 1):
+        return n_samples > _EXACT_ON_GPU
+    least, most = _GPU_FOR_CELLS
+    return backend == "auto" and least < n_samples <= most

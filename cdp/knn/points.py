@@ -27,7 +27,7 @@ _NECK = 63
 _SLACK = 2.02 * UNIT_ROUNDOFF  # of a squared length; float32 costs the little that is left
 _LONGER = 1 + 1.01 * UNIT_ROUNDOFF  # tails, so that they are no shorter when rounded
 _ITERATIONS = 3  # of the subspace
-_SAMPLES = 4096  # vectors, about, from which axes are found
+SAMPLES = 4096  # vectors, about, from which axes are found
 
 
 class Axes(NamedTuple):
@@ -117,7 +117,7 @@ def principal_axes(vectors: np.ndarray) -> Axes | None:
     Axes or None
         None if there are no such, or if those of heads would be more than half of the dimensions.
     """
-    sample = vectors[some_of(len(vectors), _SAMPLES)]
+    sample = vectors[some_of(len(vectors), SAMPLES)]
     dim = sample.shape[1]
     width = min(max(_WIDTHS) + _NECK, dim)
     axes = np.linalg.qr(np.random.default_rng(0).standard_normal((dim, width)))[0].astype(np.float32)

@@ -41,6 +41,11 @@ class Prepared(NamedTuple):
     arrangement: Arrangement
     last: np.ndarray
 
+    @property
+    def backend(self) -> str:
+        """What searches: exact or cells."""
+        return "cells" if len(self.last) else "exact"
+
 
 def prepare(
     features: np.ndarray,
@@ -111,8 +116,7 @@ def search_shard(
     arrangement, last = prepared
     n_samples = len(arrangement.samples)
     rows, k = _rows(shard, shards, n_samples), min(k, n_samples)
-    backend = "exact" if arrangement.is_one_cell else "cells"
-    _, device = choose(backend, device, n_samples=n_samples, metric="cosine", recall=recall)
+    _, device = choose(prepared.backend, device, n_samples=n_samples, metric="cosine", recall=recall)
     with one_blas_thread():
         if before is None:
             return look(arrangement, rows, k=k, device=device)

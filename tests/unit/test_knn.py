@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from cdp import knn
+from cdp import devices, knn
 from cdp.knn import choice, exact, knn_graph
 from cdp.knn.points import Points
 from cdp.knn.proposal import Proposal
@@ -203,8 +203,17 @@ def test_backend_gets_its_own_settings_only():
     assert calls == [{"M": 32}]
 
 
-@pytest.mark.parametrize(("metric", "chosen"), [("cosine", ("cells", "cpu")), ("l1", ("exact", "cpu"))])
-def test_backend_and_device_are_those_that_are_chosen(monkeypatch, metric, chosen):
+@pytest.mark.parametrize(
+    ("arguments", "chosen"),
+    [
+        ({}, ("cells", "cpu")),
+        ({"metric": "l1"}, ("exact", "cpu")),
+        ({"device": "cuda"}, ("exact", "cuda")),
+        ({"device": "cuda", "backend": "cells"}, ("cells", "cuda")),
+        ({"recall": 1}, ("exact", "cpu")),
+    ],
+)
+def test_backend_and_device_are_those_that_are_chosen(monkeypatch, arguments, chosen):
     calls = []
     for backend in ("exact", "cells"):
 
@@ -215,7 +224,8 @@ def test_backend_and_device_are_those_that_are_chosen(monkeypatch, metric, chose
 
         monkeypatch.setitem(knn._BACKENDS, backend, spy)
     monkeypatch.setattr(choice, "_FEW", 5)
-    assert knn_graph(np.eye(6), k=2, metric=metric).recall == 1
+    monkeypatch.setattr(devices, "cuda_available", lambda: True)
+    assert knn_graph(np.eye(6), k=2, **arguments).recall == 1
     assert calls == [chosen]
 
 

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from cdp.knn import blocks, cells, choice, knn_graph
 from cdp.knn.cells import arrange
 from cdp.knn.vectors import Vectors
+from cdp.threads import limit_threads, one_blas_thread
 from tests.unit.knn_graphs import TORCH_ON_CPU, assert_row_contract, clustered, oracle, rows_with_ties, true_recall
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -68,6 +69,19 @@ def test_duplicates_leave_no_group_of_cells_empty():
     assert np.all(np.diff(quantizer.centroids.starts) > 0)
     arrangement = arrange(Vectors(features, "cosine"), k=7, seed=0, cell_size=14)
     assert arrangement.probed[:, 0].min() == 0
+
+
+def test_training_reads_the_same_samples_in_any_blocks_and_threads(monkeypatch):
+    vectors = Vectors(clustered(6000, dim=24), "cosine")
+    found = []
+    for block, threads in ((10_000, 1), (100, 1), (100, 2)):
+        monkeypatch.setattr(cells, "BLOCK", block)
+        with limit_threads(threads), one_blas_thread():
+            quantizer = cells._trained(vectors, 6000 // 14, 0)[2]
+        found.append((quantizer.centroids.points.vectors, quantizer.centroids.starts))
+    for vectors_found, starts in found[1:]:
+        np.testing.assert_allclose(vectors_found, found[0][0], rtol=1e-6)
+        np.testing.assert_array_equal(starts, found[0][1])
 
 
 def test_looks_no_farther_than_the_recall_needs(monkeypatch):

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
+from cdp import devices
 from cdp.knn import cells, choice, knn_graph
+from cdp.knn import shards as shards_module
 from cdp.knn.cells import ROUNDS
 from cdp.knn.points import principal_axes
 from cdp.knn.shards import join, load, load_found, merge, prepare, save, save_found, search_shard
@@ -84,6 +86,22 @@ def test_other_backends_cannot_search_in_shards():
 def test_what_no_search_can_give_is_refused(wanted, sentence):
     with pytest.raises(ValueError, match=sentence):
         prepare(features(50), **{"k": K} | wanted)
+
+
+@pytest.mark.parametrize(("backend", "device"), [("exact", "cuda"), ("cells", "cpu")])
+def test_shards_search_on_the_device_of_a_search_in_one_piece(monkeypatch, backend, device):
+    devices_seen = []
+
+    def spy(arrangement, rows, *, k, device):
+        devices_seen.append(device)
+        return cells.look(arrangement, rows, k=k, device="cpu")
+
+    monkeypatch.setattr(shards_module, "look", spy)
+    monkeypatch.setattr(choice, "_EXACT_ON_GPU", 20)
+    monkeypatch.setattr(devices, "cuda_available", lambda: True)
+    prepared = prepare(features(40), k=K, backend=backend, settings={"cells": {"cell_size": 40}})  # one cell
+    search_shard(prepared, None, shard=0, shards=2, number=0, k=K)
+    assert devices_seen == [device]
 
 
 def test_a_shard_without_rows_on_torch(monkeypatch):
