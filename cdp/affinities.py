@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-import numba
 import numpy as np
 
 from cdp.features import MOST_SAMPLES, row_norms
 from cdp.files import release
+from cdp.jit import njit
 from cdp.threads import in_ranges
 
 _RUNS = 1024  # a task
@@ -91,7 +91,7 @@ def _fill(
     in_ranges(task, len(order), size=_RUNS)
 
 
-@numba.njit(cache=True, nogil=True)
+@njit
 def _blocks_that_meet(pairs, size, n_blocks):  # type: ignore[no-untyped-def]
     """Whether there is a pair of a sample in the one block and a larger one in the other; bool (n_blocks, n_blocks)."""
     met = np.zeros((n_blocks, n_blocks), np.bool_)
@@ -101,7 +101,7 @@ def _blocks_that_meet(pairs, size, n_blocks):  # type: ignore[no-untyped-def]
     return met
 
 
-@numba.njit(cache=True, nogil=True)
+@njit
 def _run_starts(pairs):  # type: ignore[no-untyped-def]
     """Starts of the runs of pairs with the same first sample, and the end of the last."""
     count = 0
@@ -117,7 +117,7 @@ def _run_starts(pairs):  # type: ignore[no-untyped-def]
     return starts
 
 
-@numba.njit(cache=True, nogil=True)
+@njit
 def _smallest_nearby(pairs, n_samples):  # type: ignore[no-untyped-def]
     """The smallest sample within two steps of each.
 
@@ -134,7 +134,7 @@ def _smallest_nearby(pairs, n_samples):  # type: ignore[no-untyped-def]
     return smallest
 
 
-@numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+@njit(fastmath={"reassoc", "contract"})
 def _cosines(first, last, left, right, left_start, right_start, pairs, starts, order, cosines):  # type: ignore[no-untyped-def]
     for run in order[first:last]:
         for p in range(starts[run], starts[run + 1]):

@@ -1,10 +1,11 @@
 """Connected components by merging: a forest in which every sample but the roots points to another of its component."""
 
-import numba
 import numpy as np
 
+from cdp.jit import njit
 
-@numba.njit(nogil=True, cache=True)
+
+@njit
 def find_root(parents, sample):  # type: ignore[no-untyped-def]
     """The root of a sample's component; shortens the way for those who ask next."""
     while parents[sample] != sample:
@@ -13,14 +14,14 @@ def find_root(parents, sample):  # type: ignore[no-untyped-def]
     return sample
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def merge(parents, i, j):  # type: ignore[no-untyped-def]
     """Make one component of those of two samples; its root is the lower of theirs."""
     a, b = find_root(parents, i), find_root(parents, j)
     parents[max(a, b)] = min(a, b)
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def find_roots(parents):  # type: ignore[no-untyped-def]
     """The root of every sample."""
     roots = np.empty_like(parents)
@@ -29,7 +30,7 @@ def find_roots(parents):  # type: ignore[no-untyped-def]
     return roots
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def number_by_appearance(roots):  # type: ignore[no-untyped-def]
     """Labels 0.. by first appearance in list order, from a number below n_samples for each component; -1 stays -1."""
     labels = np.full(len(roots), -1, np.int64)

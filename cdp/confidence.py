@@ -2,10 +2,10 @@
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
 from cdp.components import find_root, merge
+from cdp.jit import njit
 
 
 class Confidence(NamedTuple):
@@ -74,7 +74,7 @@ def confidence(pairs: np.ndarray, scores: np.ndarray, labels: np.ndarray) -> Con
     return Confidence(np.sqrt(own * whole).astype(np.float32), clusters.astype(np.float32))
 
 
-@numba.njit(cache=True, nogil=True)
+@njit
 def _spanning_forest(pairs, n_samples):  # type: ignore[no-untyped-def]
     """The pairs that join two components, when they come one after the other."""
     component = np.arange(n_samples)
@@ -89,7 +89,7 @@ def _spanning_forest(pairs, n_samples):  # type: ignore[no-untyped-def]
     return tree[:count]
 
 
-@numba.njit(cache=True, nogil=True)
+@njit
 def _rooted(tree, labels):  # type: ignore[no-untyped-def]
     """The clustered samples, each after its parent; the parents: -1 for a cluster's first sample and the discarded.
 
@@ -133,7 +133,7 @@ def _rooted(tree, labels):  # type: ignore[no-untyped-def]
     return samples[:count], parents
 
 
-@numba.njit(cache=True, nogil=True)
+@njit
 def _cuts(pairs, samples, parents):  # type: ignore[no-untyped-def]
     """Conductance of the cut above each sample; whether at most, whether at least half of the ends are below it."""
     n = len(parents)
@@ -172,7 +172,7 @@ def _cuts(pairs, samples, parents):  # type: ignore[no-untyped-def]
     return conductance, small, large
 
 
-@numba.njit(cache=True, nogil=True)
+@njit
 def _weakest_of_smaller_part(cuts, small, large, samples, parents):  # type: ignore[no-untyped-def]
     """The weakest cut that puts each sample in a part with at most half of the ends; 1 if there is none.
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-import numba
 import numpy as np
 
 from cdp.candidates import CandidatePairs
 from cdp.features import MOST_SAMPLES
 from cdp.files import release
+from cdp.jit import njit
 from cdp.neighbors import Neighbors
 from cdp.threads import in_ranges
 
@@ -123,7 +123,7 @@ def _similarity(idx: np.ndarray, dist: np.ndarray, pairs: np.ndarray, directions
     return similarity
 
 
-@numba.njit(cache=True, nogil=True)
+@njit
 def _edge_starts(idx, first, last):  # type: ignore[no-untyped-def]
     """Where the edges of each of the samples begin, if every edge is listed with its smaller sample; where they end."""
     starts = np.zeros(last - first + 1, np.int64)
@@ -134,7 +134,7 @@ def _edge_starts(idx, first, last):  # type: ignore[no-untyped-def]
     return np.cumsum(starts)
 
 
-@numba.njit(cache=True, nogil=True)
+@njit
 def _undirected_pairs(idx, first, last):  # type: ignore[no-untyped-def]
     """Every pair {i, j} with j in row i, once, as (smaller, larger), sorted; where the pairs of each smaller one start.
 
@@ -170,7 +170,7 @@ def _undirected_pairs(idx, first, last):  # type: ignore[no-untyped-def]
     return pairs[:count], starts
 
 
-@numba.njit(cache=True, nogil=True)
+@njit
 def _look_up_samples(begin, end, idx, pairs, first, starts, common, edges):  # type: ignore[no-untyped-def]
     """`_look_up` of the pairs of some samples.
 
@@ -193,7 +193,7 @@ def _look_up_samples(begin, end, idx, pairs, first, starts, common, edges):  # t
             table[_place(x, factor, bits)] = -1
 
 
-@numba.njit(cache=True, nogil=True)
+@njit
 def _table_bits(n_samples, k):  # type: ignore[no-untyped-def]
     """Such that k samples in random places of 2^bits mostly have one each, or that all samples have."""
     bits = 1
@@ -202,7 +202,7 @@ def _table_bits(n_samples, k):  # type: ignore[no-untyped-def]
     return bits
 
 
-@numba.njit(cache=True, nogil=True)
+@njit
 def _fill_table(table, row, bits):  # type: ignore[no-untyped-def]
     """Put the samples of a row into an empty table; the factor with which each has a place of its own."""
     factor = np.uint32(1 << (32 - bits))
@@ -220,13 +220,13 @@ def _fill_table(table, row, bits):  # type: ignore[no-untyped-def]
         factor = np.uint32(np.uint32(factor * np.uint32(747796405) + np.uint32(2891336454)) | np.uint32(1))
 
 
-@numba.njit(cache=True, nogil=True)
+@njit
 def _place(x, factor, bits):  # type: ignore[no-untyped-def]
     """The high bits of a product, which for the first factor are the low bits of x."""
     return np.int64(np.uint32(np.uint32(x) * factor) >> np.uint32(32 - bits))
 
 
-@numba.njit(cache=True, nogil=True)
+@njit
 def _similarity_of(first, last, idx, dist, pairs, directions, similarity):  # type: ignore[no-untyped-def]
     for p in range(first, last):
         i, j = pairs[p]

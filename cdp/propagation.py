@@ -4,11 +4,11 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import numba
 import numpy as np
 
 from cdp.components import find_root, merge, number_by_appearance
 from cdp.features import MOST_SAMPLES
+from cdp.jit import njit
 
 
 def propagate(
@@ -128,7 +128,7 @@ def check_scored_pairs(pairs: np.ndarray, scores: np.ndarray, n_samples: int) ->
     return pairs, scores
 
 
-@numba.njit(cache=True)
+@njit
 def _levels(scores, thresholds, step, kind):  # type: ignore[no-untyped-def]
     """The last round whose threshold each score reaches; the number of pairs of each level or a higher one."""
     last = len(thresholds) - 1
@@ -150,7 +150,7 @@ def _levels(scores, thresholds, step, kind):  # type: ignore[no-untyped-def]
     return levels, ends
 
 
-@numba.njit(cache=True)
+@njit
 def _sorted_by_level(pairs, levels, place):  # type: ignore[no-untyped-def]
     """The pairs, highest level first; the first pair of each level goes to its place."""
     ordered = np.empty(pairs.shape, np.int32)
@@ -161,7 +161,7 @@ def _sorted_by_level(pairs, levels, place):  # type: ignore[no-untyped-def]
     return ordered
 
 
-@numba.njit(cache=True)
+@njit
 def _bounded_components(pairs, ends, n_samples, max_size):  # type: ignore[no-untyped-def]
     """Root of each sample's final component (-1: in no pair), sizes of those left too large, rounds."""
     component = np.arange(n_samples, dtype=np.int32)  # of the round at hand, whatever its size

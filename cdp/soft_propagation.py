@@ -7,6 +7,7 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
+from cdp.jit import njit
 from cdp.propagation import check_scored_pairs
 
 _CHUNK = 4096  # samples a task
@@ -95,7 +96,7 @@ def _adjacency(pairs: np.ndarray, scores: np.ndarray, n: int) -> tuple[np.ndarra
     return starts, targets[order].astype(np.int64), np.concatenate([scores, scores])[order].astype(np.float64)
 
 
-@numba.njit(cache=True, nogil=True)
+@njit
 def _diffuse(first, end, starts, neighbors, weights, labels, reach, decay):  # type: ignore[no-untyped-def]
     """Normalised label weights of samples first..end-1: entries a row, labels, weights.
 

@@ -1,10 +1,10 @@
 """Approximate rank-order clustering."""
 
-import numba
 import numpy as np
 
 from cdp.baselines.graph import check_neighbors
 from cdp.components import find_roots, merge, number_by_appearance
+from cdp.jit import njit
 from cdp.neighbors import Neighbors
 from cdp.threads import in_ranges
 
@@ -51,7 +51,7 @@ def approx_rank_order(neighbors: Neighbors, *, threshold: float) -> np.ndarray:
     return number_by_appearance(_roots(idx, linked))
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def _link(start, stop, idx, threshold, linked):  # type: ignore[no-untyped-def]
     n, k = idx.shape
     rank = np.full(n, k, np.int32)  # in the list of i
@@ -81,7 +81,7 @@ def _link(start, stop, idx, threshold, linked):  # type: ignore[no-untyped-def]
             rank[idx[i, r]] = k
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def _roots(idx, linked):  # type: ignore[no-untyped-def]
     parents = np.arange(len(idx))
     for i in range(len(idx)):

@@ -1,10 +1,10 @@
 """Chinese whispers."""
 
-import numba
 import numpy as np
 
 from cdp.baselines.graph import similarity_graph
 from cdp.components import number_by_appearance
+from cdp.jit import njit
 from cdp.neighbors import Neighbors
 
 
@@ -52,7 +52,7 @@ def chinese_whispers(neighbors: Neighbors, *, threshold: float, iterations: int 
     return number_by_appearance(labels)
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def _whisper(order, starts, others, weights, labels):  # type: ignore[no-untyped-def]
     """One iteration; whether a label changed."""
     sums = np.zeros(len(labels))

@@ -1,11 +1,11 @@
 """DBSCAN by an exact blocked search."""
 
-import numba
 import numpy as np
 
 from cdp.baselines.radius import pairs_within
 from cdp.components import find_root, merge, number_by_appearance
 from cdp.features import normalize
+from cdp.jit import njit
 from cdp.threads import limit_threads
 
 
@@ -58,7 +58,7 @@ def dbscan(features: np.ndarray, *, eps: float, min_samples: int, threads: int |
         return number_by_appearance(_clusters(counts >= min_samples, parents, kept))
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def _take(pairs, min_samples, parents, counts, kept):  # type: ignore[no-untyped-def]
     for i, j in pairs:
         if counts[i] >= min_samples and counts[j] >= min_samples:
@@ -70,7 +70,7 @@ def _take(pairs, min_samples, parents, counts, kept):  # type: ignore[no-untyped
                 counts[sample] += 1
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def _clusters(core, parents, kept):  # type: ignore[no-untyped-def]
     """The first core sample of each sample's cluster; -1 for noise."""
     n = len(core)

@@ -1,11 +1,11 @@
 """Fast HAC: single linkage, cut at a distance."""
 
-import numba
 import numpy as np
 
 from cdp.baselines.radius import pairs_within
 from cdp.components import find_roots, merge, number_by_appearance
 from cdp.features import normalize
+from cdp.jit import njit
 from cdp.threads import limit_threads
 
 
@@ -49,7 +49,7 @@ def fast_hac(features: np.ndarray, *, distance: float, threads: int | None = Non
         return number_by_appearance(find_roots(parents))
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def _merge_all(parents, pairs):  # type: ignore[no-untyped-def]
     for i, j in pairs:
         merge(parents, i, j)

@@ -1,11 +1,11 @@
 """k-means."""
 
-import numba
 import numpy as np
 
 from cdp.baselines.seeding import check_n_clusters, first_centroids, short_axes
 from cdp.components import number_by_appearance
 from cdp.features import normalize
+from cdp.jit import njit
 from cdp.knn.best import Best
 from cdp.knn.points import Points
 from cdp.knn.products import closeness
@@ -84,14 +84,14 @@ def _moved(vectors: np.ndarray, labels: np.ndarray, scores: np.ndarray, centroid
     return means
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def _add(vectors, labels, sums):  # type: ignore[no-untyped-def]
     for i in range(len(vectors)):
         for d in range(vectors.shape[1]):
             sums[labels[i], d] += vectors[i, d]
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def _score(vectors, centroids, scores, found):  # type: ignore[no-untyped-def]
     """Score again what has been found, so that only what is better need be looked at."""
     for i in range(len(vectors)):

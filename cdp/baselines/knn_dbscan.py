@@ -1,10 +1,10 @@
 """DBSCAN on a kNN graph."""
 
-import numba
 import numpy as np
 
 from cdp.baselines.graph import check_neighbors
 from cdp.components import find_roots, merge, number_by_appearance
+from cdp.jit import njit
 from cdp.neighbors import Neighbors
 
 
@@ -56,7 +56,7 @@ def knn_dbscan(neighbors: Neighbors, *, eps: float, min_samples: int) -> np.ndar
     return number_by_appearance(_roots(*neighbors[:2], float(eps), min_samples))
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def _roots(idx, dist, eps, min_samples):  # type: ignore[no-untyped-def]
     n, k = idx.shape
     within = np.zeros(n, np.int64)  # entries, of each list

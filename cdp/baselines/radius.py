@@ -7,9 +7,9 @@ lengths t of what lies behind the heads h, a·b <= h(a)·h(b) + t(a) t(b).
 from collections.abc import Callable
 from threading import Lock
 
-import numba
 import numpy as np
 
+from cdp.jit import njit
 from cdp.knn.points import principal_axes
 from cdp.threads import in_ranges, one_blas_thread
 
@@ -140,7 +140,7 @@ def _project(vectors: np.ndarray, axes: np.ndarray) -> tuple[np.ndarray, np.floa
     return heads, np.float32(error + product_error(dim))
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def _at_least(tile, row, column, least, slack):  # type: ignore[no-untyped-def]
     """The pairs i < j of a tile, which begins at a row and a column, with the lower of their samples' least; values."""
     pairs = np.empty((tile.size, 2), np.int32)
@@ -159,7 +159,7 @@ def _at_least(tile, row, column, least, slack):  # type: ignore[no-untyped-def]
     return pairs[:found].copy(), values[:found].copy()
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def _any(values, own, limits):  # type: ignore[no-untyped-def]
     """Whether a value is at least the lower of two limits; written so that it compiles to vector instructions."""
     found = np.uint8(0)
@@ -168,7 +168,7 @@ def _any(values, own, limits):  # type: ignore[no-untyped-def]
     return found > 0
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def _settled(pairs, vectors, least):  # type: ignore[no-untyped-def]
     """Those of some pairs whose products are at least the lower of their samples' least, and these products."""
     products = np.empty(len(pairs), np.float32)
@@ -182,7 +182,7 @@ def _settled(pairs, vectors, least):  # type: ignore[no-untyped-def]
     return pairs[:found], products[:found]
 
 
-@numba.njit(nogil=True, cache=True, fastmath=True)
+@njit(fastmath=True)
 def _product(vectors, i, j):  # type: ignore[no-untyped-def]
     total = np.float32(0)
     for d in range(vectors.shape[1]):
@@ -190,7 +190,7 @@ def _product(vectors, i, j):  # type: ignore[no-untyped-def]
     return total
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def _within(pairs, products, vectors, distance, surely_in):  # type: ignore[no-untyped-def]
     within = np.empty_like(pairs)
     found = 0
@@ -202,7 +202,7 @@ def _within(pairs, products, vectors, distance, surely_in):  # type: ignore[no-u
     return within[:found]
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def euclidean(a, b):  # type: ignore[no-untyped-def]
     """Distance of two vectors, in float64."""
     total = 0.0

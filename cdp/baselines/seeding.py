@@ -1,8 +1,8 @@
 """Where k-means starts from."""
 
-import numba
 import numpy as np
 
+from cdp.jit import njit
 from cdp.knn.points import Axes, Points, principal_axes
 from cdp.knn.products import closeness, product, unpacked
 from cdp.threads import in_ranges, one_blas_thread
@@ -91,7 +91,7 @@ def _savings(
     return savings.sum(axis=0)
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def _compare(bounds, start, points, heads, candidate, nearest, take):  # type: ignore[no-untyped-def]
     """By how much the vectors from `start` on are nearer to a candidate than to the nearest centroid; may take it."""
     vectors, necks = points.vectors, points.necks
@@ -113,7 +113,7 @@ def _compare(bounds, start, points, heads, candidate, nearest, take):  # type: i
     return saving
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def _any_nearer(bounds, half, nearest):  # type: ignore[no-untyped-def]
     """Whether one may be; written so that it compiles to vector instructions."""
     found = np.uint8(0)

@@ -3,11 +3,11 @@
 from threading import Lock
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
 from cdp.baselines.radius import euclidean, for_each_pair, product_error
 from cdp.components import find_root, find_roots
+from cdp.jit import njit
 from cdp.knn import knn_graph
 from cdp.threads import in_ranges
 
@@ -128,7 +128,7 @@ def _densest(parents: np.ndarray, core: np.ndarray) -> np.ndarray:
     return np.sort(order[np.unique(roots[order], return_index=True)[1]])
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def _core_distances(vectors, near, min_samples, core):  # type: ignore[no-untyped-def]
     distances = np.empty(near.shape[1] - 1)
     for row in range(len(near)):
@@ -137,14 +137,14 @@ def _core_distances(vectors, near, min_samples, core):  # type: ignore[no-untype
         core[row] = np.sort(distances)[min_samples - 1]
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def _weigh(ends, vectors, core, weights):  # type: ignore[no-untyped-def]
     for e in range(len(ends)):
         i, j = ends[e]
         weights[e] = max(euclidean(vectors[i], vectors[j]), core[i], core[j])
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def _kruskal(ends, order, n_samples):  # type: ignore[no-untyped-def]
     """The edges that merge components; parents and merged of _Tree."""
     roots = np.arange(n_samples).astype(np.int32)
@@ -165,7 +165,7 @@ def _kruskal(ends, order, n_samples):  # type: ignore[no-untyped-def]
     return chosen[:count], parents, merged
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def _reach(weights, parents, merged, error):  # type: ignore[no-untyped-def]
     """No edge between two samples that is heavier than the heaviest on both their ways to the root can be of use."""
     reach = np.empty(len(parents), np.float32)
@@ -178,7 +178,7 @@ def _reach(weights, parents, merged, error):  # type: ignore[no-untyped-def]
     return reach
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def _lighter(pairs, products, vectors, core, error, tree):  # type: ignore[no-untyped-def]
     """The pairs that come before the heaviest tree edge between their samples, by weight, then ends."""
     ends = np.empty_like(pairs)
@@ -200,7 +200,7 @@ def _lighter(pairs, products, vectors, core, error, tree):  # type: ignore[no-un
     return ends[:found].copy(), weights[:found].copy()
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def _heaviest_between(parents, merged, i, j):  # type: ignore[no-untyped-def]
     """The heaviest tree edge between two samples: the one that merged their components."""
     edge = -1

@@ -2,8 +2,9 @@
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
+
+from cdp.jit import njit
 
 
 class Best(NamedTuple):
@@ -36,7 +37,7 @@ class Best(NamedTuple):
 # Heaps are rows of whole arrays: views of rows would cost threads more than what is done with them.
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def open_heap(scores, found, row):  # type: ignore[no-untyped-def]
     """Turn a row of the best into a heap, the worst first; better ones can then be offered."""
     last = scores.shape[1] - 1
@@ -45,13 +46,13 @@ def open_heap(scores, found, row):  # type: ignore[no-untyped-def]
         found[row, t], found[row, last - t] = found[row, last - t], found[row, t]
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def offer(score, position, scores, found, row):  # type: ignore[no-untyped-def]
     """Replace the worst of a heap by what must be better."""
     _sift(score, position, scores, found, row, scores.shape[1])
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def holds(found, row, width, position):  # type: ignore[no-untyped-def]
     """Whether a position is among the first `width` found."""
     held = False
@@ -60,7 +61,7 @@ def holds(found, row, width, position):  # type: ignore[no-untyped-def]
     return held
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def close_heap(scores, found, row):  # type: ignore[no-untyped-def]
     """Turn a heap into a row of the best again, best first."""
     for size in range(scores.shape[1] - 1, 0, -1):
@@ -69,7 +70,7 @@ def close_heap(scores, found, row):  # type: ignore[no-untyped-def]
         _sift(score, position, scores, found, row, size)
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def _sift(score, position, scores, found, row, size):  # type: ignore[no-untyped-def]
     """Put an entry in the root's place among the first `size`."""
     node, child = 0, 1
@@ -85,7 +86,7 @@ def _sift(score, position, scores, found, row, size):  # type: ignore[no-untyped
     scores[row, node], found[row, node] = score, position
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def is_worse(score, position, other_score, other_position):  # type: ignore[no-untyped-def]
     """Whether an entry comes after another."""
     return score < other_score or (score == other_score and position > other_position)

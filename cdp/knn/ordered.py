@@ -1,8 +1,8 @@
 """Rows of a kNN graph from proposed neighbours: exact distances, in order."""
 
-import numba
 import numpy as np
 
+from cdp.jit import njit
 from cdp.knn.proposal import Proposal
 from cdp.knn.vectors import METRICS
 from cdp.threads import in_ranges
@@ -40,7 +40,7 @@ def ordered(proposal: Proposal, *, k: int, metric: str = "cosine", scale: float 
     return idx, dist
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def _order_rows(  # type: ignore[no-untyped-def]
     start, stop, vectors, samples, candidates, squares, metric, scale, idx, dist
 ):
@@ -71,13 +71,13 @@ def _order_rows(  # type: ignore[no-untyped-def]
             idx[i, slot] = j
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def _squares(vectors, squares):  # type: ignore[no-untyped-def]
     for row in range(len(vectors)):
         squares[row] = _dot(vectors[row], vectors[row])
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def _distance(a, b, square_a, square_b, metric):  # type: ignore[no-untyped-def]
     """Distance by the place of its metric in METRICS."""
     if metric == 3:
@@ -88,7 +88,7 @@ def _distance(a, b, square_a, square_b, metric):  # type: ignore[no-untyped-def]
     return np.arccos(max(-1.0, cosine)) / np.pi if metric == 1 else 1.0 - cosine
 
 
-@numba.njit(nogil=True, cache=True, fastmath=True)
+@njit(fastmath=True)
 def _dot(a, b):  # type: ignore[no-untyped-def]
     total = 0.0
     for d in range(len(a)):
@@ -96,7 +96,7 @@ def _dot(a, b):  # type: ignore[no-untyped-def]
     return total
 
 
-@numba.njit(nogil=True, cache=True, fastmath=True)
+@njit(fastmath=True)
 def _difference(a, b, power):  # type: ignore[no-untyped-def]
     total = 0.0
     for d in range(len(a)):

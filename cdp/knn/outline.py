@@ -2,9 +2,9 @@
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
+from cdp.jit import njit
 from cdp.knn.parts import part_starts
 from cdp.knn.products import lower, packed, unpacked, upper
 from cdp.knn.scan import Cells
@@ -84,7 +84,7 @@ class Outline(NamedTuple):
         return cls(parts, groups, middle, starts, group_starts)
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def _add(heads, halves, starts, first, last, sums):  # type: ignore[no-untyped-def]
     """Sum the heads, and the halves, of the points of some parts."""
     for part in range(first, last):
@@ -95,7 +95,7 @@ def _add(heads, halves, starts, first, last, sums):  # type: ignore[no-untyped-d
             sums[part, -1] += halves[i]
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def _sums(rows, starts):  # type: ignore[no-untyped-def]
     """Of the rows of each group."""
     sums = np.zeros((len(starts) - 1, rows.shape[1]))

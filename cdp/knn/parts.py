@@ -4,9 +4,9 @@ The mean of a few tells better than that of the whole cell whether better neighb
 halved, and halved again, along the direction in which their members differ most.
 """
 
-import numba
 import numpy as np
 
+from cdp.jit import njit
 from cdp.knn.instructions import WIDTH
 from cdp.knn.products import unpacked_rows
 from cdp.threads import in_ranges
@@ -39,7 +39,7 @@ def sort_by_part(words: np.ndarray, samples: np.ndarray, starts: np.ndarray) -> 
     in_ranges(lambda first, last: _sort_cells(words, samples, starts, first, last), len(starts) - 1, size=_CELLS)
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def _sort_cells(words, samples, starts, first, last):  # type: ignore[no-untyped-def]
     for cell in range(first, last):
         members = samples[starts[cell] : starts[cell + 1]]
@@ -47,7 +47,7 @@ def _sort_cells(words, samples, starts, first, last):  # type: ignore[no-untyped
             members[:] = members[_order(unpacked_rows(words, members))]
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def _order(values):  # type: ignore[no-untyped-def]
     order = np.arange(len(values))
     ranges = np.empty((len(values), 2), np.int64)
@@ -65,7 +65,7 @@ def _order(values):  # type: ignore[no-untyped-def]
     return order
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def _along(values):  # type: ignore[no-untyped-def]
     """Coordinates along the direction in which values differ most (roughly: few steps of the power method)."""
     centred = values - values.sum(axis=0) / np.float32(len(values))

@@ -11,7 +11,6 @@ import platform
 from functools import partial
 
 import llvmlite.binding
-import numba
 import numpy as np
 from llvmlite import ir
 from numba import types
@@ -19,6 +18,7 @@ from numba.core import config
 from numba.core.cgutils import get_or_insert_function, unpack_tuple
 from numba.extending import intrinsic, overload
 
+from cdp.jit import njit
 from cdp.knn.instructions import (
     LANES,
     WIDTH,
@@ -85,7 +85,7 @@ def with_first(words: np.ndarray, values: np.ndarray) -> np.ndarray:
     return words
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def unpacked_rows(words, rows):  # type: ignore[no-untyped-def]
     """The numbers in some rows of words."""
     values = np.empty((len(rows), 2 * words.shape[1]), np.float32)
@@ -93,25 +93,25 @@ def unpacked_rows(words, rows):  # type: ignore[no-untyped-def]
     return values
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def lower(word):  # type: ignore[no-untyped-def]
     """The first number in a word."""
     return np.uint32(word << _HALF).view(np.float32)
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def upper(word):  # type: ignore[no-untyped-def]
     """The second number in a word."""
     return np.uint32(word & _UPPER).view(np.float32)
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def product(a, i, b, j):  # type: ignore[no-untyped-def]
     """The product of a row of words with another."""
     return sum_of_products(a, i, b, j)
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def closeness(queries, i, vectors, j):  # type: ignore[no-untyped-def]
     """The score of the j-th vector for the i-th query: minus half the squared distance, which loses no digits."""
     return sum_of_squared_differences(queries, i, vectors, j) / np.float32(-2)
@@ -157,7 +157,7 @@ def _choose_multiply(rows, chosen, columns):  # type: ignore[no-untyped-def]
     return _multiply_by_tiles if rows.dtype == types.uint32 else _multiply_by_blas
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def _pack(values, words):  # type: ignore[no-untyped-def]
     bits, width = values.view(np.uint32), values.shape[1]
     for i in range(len(words)):
@@ -167,13 +167,13 @@ def _pack(values, words):  # type: ignore[no-untyped-def]
             words[i, width // 2] = _nearest(bits[i, width - 1]) >> _HALF
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def _nearest(bits):  # type: ignore[no-untyped-def]
     """Bits of a float32 whose upper half is the nearest bfloat16; of two such, that which ends in 0."""
     return bits + np.uint32(0x7FFF) + ((bits >> _HALF) & np.uint32(1))
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def _unpack(words, rows, values):  # type: ignore[no-untyped-def]
     for i in range(len(rows)):
         for w in range(words.shape[1]):
@@ -221,7 +221,7 @@ def _multiply_by_tiles(rows, chosen, columns):  # type: ignore[no-untyped-def]
     return sums[: len(chosen)]
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def _at_a_line(n):  # type: ignore[no-untyped-def]
     """So many words, not filled; rows of tiles in them lie in one line of the CPU's caches each, not in two."""
     words = np.empty(n + _SIDE - 1, np.uint32)

@@ -5,9 +5,9 @@ On the CPU, by products of rounded vectors, which tell well enough what is near.
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
+from cdp.jit import njit
 from cdp.knn.points import Points
 from cdp.knn.scan import Cells
 from cdp.knn.shortlist import shortlist
@@ -100,7 +100,7 @@ def _nearest_of(centroids: Points, points: Points) -> np.ndarray:
     return shortlist(points, Cells.one(centroids), 1)[:, 0]
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def _move_to_means(centroids, vectors, cluster):  # type: ignore[no-untyped-def]
     """Replace each centroid that has members by their mean."""
     sums = np.zeros(centroids.shape)

@@ -3,9 +3,9 @@
 What it missed within cells that a sample looked into is not looked for; that should be next to nothing.
 """
 
-import numba
 import numpy as np
 
+from cdp.jit import njit
 from cdp.knn.aligned import aligned
 from cdp.knn.best import Best, close_heap, holds, open_heap
 from cdp.knn.instructions import LANES, prefetch
@@ -92,7 +92,7 @@ def _listed_by(links: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return starts, listed_by
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def _find_new(start, stop, found, before, is_new):  # type: ignore[no-untyped-def]
     """See `new_since`."""
     k = is_new.shape[1]
@@ -101,7 +101,7 @@ def _find_new(start, stop, found, before, is_new):  # type: ignore[no-untyped-de
             is_new[i, t] = not holds(before, i, k, found[i, t])
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def _link(start, stop, found, is_new, links, has_new):  # type: ignore[no-untyped-def]
     """See `_links`."""
     for i in range(start, stop):
@@ -113,13 +113,13 @@ def _link(start, stop, found, is_new, links, has_new):  # type: ignore[no-untype
                 has_new[i] |= is_new[i, t]
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def _end(link):  # type: ignore[no-untyped-def]
     """The sample that a link leads to; too large a number, if there is no link."""
     return link if link >= 0 else ~link
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def _count(links, first, last, starts):  # type: ignore[no-untyped-def]
     """Count how often each sample from `first` to `last` is listed, one place later."""
     for i in range(len(links)):
@@ -129,7 +129,7 @@ def _count(links, first, last, starts):  # type: ignore[no-untyped-def]
                 starts[j + 1] += 1
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def _list(links, first, last, free, listed_by):  # type: ignore[no-untyped-def]
     """List who lists each sample from `first` to `last`, at its next free place."""
     for i in range(len(links)):
@@ -140,7 +140,7 @@ def _list(links, first, last, free, listed_by):  # type: ignore[no-untyped-def]
                 free[j] += 1
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def _refine(start, stop, rows, points, cells, graph, scores, found):  # type: ignore[no-untyped-def]
     links, has_new, starts, listed_by = graph
     n_samples, k = links.shape
@@ -184,7 +184,7 @@ def _refine(start, stop, rows, points, cells, graph, scores, found):  # type: ig
             seen[marked[m]] = 0
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def _mark_known(i, probes, cell_starts, found, row, seen, marked):  # type: ignore[no-untyped-def]
     """Mark what a sample is not compared with: members of the cells that it has probed, and what it has found."""
     n_marked = 0
@@ -203,13 +203,13 @@ def _mark_known(i, probes, cell_starts, found, row, seen, marked):  # type: igno
     return n_marked
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def _place(j):  # type: ignore[no-untyped-def]
     """The word of a sample, and its bit there."""
     return j >> _SHIFT, 1 << (j & ((1 << _SHIFT) - 1))
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def _mark(word, bits, seen, marked, n_marked):  # type: ignore[no-untyped-def]
     """Set bits of a word, and list it among those marked, of which there are so many; how many are now."""
     seen[word] |= bits

@@ -6,9 +6,9 @@ of heads tell which distances are worth computing.
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
+from cdp.jit import njit
 from cdp.knn.best import Best, close_heap, holds, offer, open_heap
 from cdp.knn.instructions import WIDTH, above, lowest_bit, prefetch
 from cdp.knn.points import Points
@@ -116,7 +116,7 @@ def scan_lists(
         scan_torch(queries, cells, best, lists, device)
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def _scan(queries, rows, members, starts, scores, found, listed, ends, manhattan):  # type: ignore[no-untyped-def]
     waiting = np.empty(_WAITING, np.int64), np.empty(_WAITING, np.int64), np.empty(_WAITING, np.float32)
     least = np.empty(len(scores), np.float32)  # of q·x - |x|²/2 for x to be better than the worst found
@@ -144,7 +144,7 @@ def _scan(queries, rows, members, starts, scores, found, listed, ends, manhattan
         close_heap(scores, found, row)
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def _offer_bounded(bounds, chosen, start, queries, members, scores, found, least, waiting):  # type: ignore[no-untyped-def]
     """Offer to rows those of the members from `start` on that are better, as bounds of q·x - |x|²/2 let expect."""
     n, (rows, places, waiting_bounds) = 0, waiting
@@ -169,7 +169,7 @@ def _offer_bounded(bounds, chosen, start, queries, members, scores, found, least
     _offer_waiting(n, queries, members, scores, found, least, waiting)
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def _offer_waiting(n, queries, members, scores, found, least, waiting):  # type: ignore[no-untyped-def]
     """Offer what is better of the first `n` that wait: rows, members and their bounds (one row: `cdp.knn.settle`)."""
     (rows, places, bounds), left = waiting, 0
@@ -189,14 +189,14 @@ def _offer_waiting(n, queries, members, scores, found, least, waiting):  # type:
             least[row] = _least(scores[row, 0], queries.halves[row])
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def _least(score, half):  # type: ignore[no-untyped-def]
     if score == 0:  # nothing is nearer than duplicates
         return np.float32(np.inf)
     return score + half - _ZERO
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def _offer_scores(tile, rows, start, scores, found):  # type: ignore[no-untyped-def]
     """Offer to rows those of the vectors from `start` on whose scores, which are exact, are better."""
     for r in range(len(rows)):
@@ -210,7 +210,7 @@ def _offer_scores(tile, rows, start, scores, found):  # type: ignore[no-untyped-
                     offer(tile[r, c], start + c, scores, found, row)
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def rows_by_cell(probes, n_cells):  # type: ignore[no-untyped-def]
     """Rows that probe each cell, and where those of each cell end."""
     ends = np.zeros(n_cells + 1, np.int64)
@@ -228,7 +228,7 @@ def rows_by_cell(probes, n_cells):  # type: ignore[no-untyped-def]
     return rows, ends[:-1]
 
 
-@numba.njit(nogil=True, cache=True, fastmath=True)
+@njit(fastmath=True)
 def _negative_distances(a, b):  # type: ignore[no-untyped-def]
     tile = np.full((len(a), -(-len(b) // WIDTH) * WIDTH), -np.inf, np.float32)
     for i in range(len(a)):

@@ -1,8 +1,8 @@
 """Exact scores of candidates, where bounds do not tell that they are no better than what was found."""
 
-import numba
 import numpy as np
 
+from cdp.jit import njit
 from cdp.knn.best import Best, close_heap, holds, is_worse, offer, open_heap
 from cdp.knn.instructions import prefetch
 from cdp.knn.points import Points
@@ -28,7 +28,7 @@ def settle_listed(queries: Points, members: Points, listed: np.ndarray, best: Be
     return _settle_rows(queries, members, listed, *best)
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def _settle_rows(queries, members, listed, scores, found):  # type: ignore[no-untyped-def]
     width = scores.shape[1]
     waiting = np.empty(listed.shape[1], np.int64), np.empty(listed.shape[1], np.float32)
@@ -61,7 +61,7 @@ def _settle_rows(queries, members, listed, scores, found):  # type: ignore[no-un
     return late
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def settle(queries, i, waiting, n, members, scores, found, row):  # type: ignore[no-untyped-def]
     """Offer the first `n` of the waiting members, none of which is in the heap yet, to a query's heap.
 

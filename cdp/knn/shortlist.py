@@ -4,9 +4,9 @@ Where a neighbour may be missed, this is the fastest way to look at cells for th
 that is hard to beat, bounds rule out little, and most of what is compared exactly is soon replaced.
 """
 
-import numba
 import numpy as np
 
+from cdp.jit import njit
 from cdp.knn.best import Best
 from cdp.knn.instructions import WIDTH, above, count_bits, lowest_bit, prefetch
 from cdp.knn.points import Points
@@ -111,7 +111,7 @@ def _listed(queries: Points, cells: Cells, width: int, probes: np.ndarray) -> np
     return listed
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def _collect(rows, members, starts, lists, width, state):  # type: ignore[no-untyped-def]
     """Add what may be among the best to the candidates: scores, positions, how many, and what others must exceed."""
     (in_cells, ends), (scores, positions, counts, limits) = lists, state
@@ -133,7 +133,7 @@ def _collect(rows, members, starts, lists, width, state):  # type: ignore[no-unt
                     _add(tile, r, start, stop, width, scores, positions, counts, limits, chosen[r])
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def _add(tile, r, start, stop, width, scores, positions, counts, limits, row):  # type: ignore[no-untyped-def]
     """Add those of the members from `start` to `stop` that exceed the limit, to the candidates of a row."""
     count = counts[row]
@@ -152,7 +152,7 @@ def _add(tile, r, start, stop, width, scores, positions, counts, limits, row):  
     counts[row] = count
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def _limits(scores, row, count, width):  # type: ignore[no-untyped-def]
     """Two limits, by bisection: at least `width` of a row's first `count` scores exceed the first, fewer the second.
 
@@ -175,7 +175,7 @@ def _limits(scores, row, count, width):  # type: ignore[no-untyped-def]
                 return low, high
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def _count_above(scores, row, count, least):  # type: ignore[no-untyped-def]
     """How many of a row's first `count` scores, which are followed by -inf, exceed the least."""
     n = 0
@@ -184,7 +184,7 @@ def _count_above(scores, row, count, least):  # type: ignore[no-untyped-def]
     return n
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def _thinned(scores, positions, row, count, width):  # type: ignore[no-untyped-def]
     """Leave `width` candidates of a row, the best, or few more; how many, and what others must exceed."""
     limit, equal = _limits(scores, row, count, width)
@@ -206,7 +206,7 @@ def _thinned(scores, positions, row, count, width):  # type: ignore[no-untyped-d
     return left, limit_left
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def _finish(state, listed):  # type: ignore[no-untyped-def]
     """List the best candidates of each row in order."""
     scores, positions, counts, _ = state

@@ -1,9 +1,9 @@
 """Features as a search sees them: float32, normalised where the metric asks for it, read block by block."""
 
-import numba
 import numpy as np
 
 from cdp.features import row_norms
+from cdp.jit import njit
 from cdp.knn.aligned import aligned
 from cdp.knn.points import some_of
 from cdp.threads import in_ranges
@@ -81,7 +81,7 @@ class Vectors:
         return arranged
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def _scatter(block, into, rows):  # type: ignore[no-untyped-def]
     for i in range(len(block)):
         rows[into[i]] = block[i]

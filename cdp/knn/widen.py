@@ -12,9 +12,9 @@ that of the whole vectors.
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
+from cdp.jit import njit
 from cdp.knn.best import Best
 from cdp.knn.blocks import fixed_size
 from cdp.knn.instructions import WIDTH, above, lowest_bit
@@ -153,7 +153,7 @@ def _with_likely_tails(queries: Points, best: Best, deviations: list[float]) -> 
     return queries._replace(heads=heads, necks=necks)
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def _lengths(heads, halves, middle):  # type: ignore[no-untyped-def]
     """How far points are from the middle."""
     lengths = np.empty(len(heads), np.float32)
@@ -163,7 +163,7 @@ def _lengths(heads, halves, middle):  # type: ignore[no-untyped-def]
     return lengths
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def _promising(rows, group_starts, now, before):  # type: ignore[no-untyped-def]
     """Rows that look into each part, and where those of each part end; from scores, limits of parts and of groups."""
     (scores, parts, groups), (scores_before, parts_before, groups_before) = now, before
@@ -194,7 +194,7 @@ def _promising(rows, group_starts, now, before):  # type: ignore[no-untyped-def]
     return listed[:filled], ends
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def _close(rows, chosen, scores, limited, start, stop):  # type: ignore[no-untyped-def]
     """Which means from `start` to `stop` have members that may exceed the score of each chosen row: a bit a mean."""
     heads, halves = limited
@@ -209,7 +209,7 @@ def _close(rows, chosen, scores, limited, start, stop):  # type: ignore[no-untyp
     return close
 
 
-@numba.njit(nogil=True, cache=True)
+@njit
 def _by_column(bits, rows, n_columns):  # type: ignore[no-untyped-def]
     """The rows whose bit is set in each column, and where those of each column end."""
     counts = np.zeros(bits.shape[1] * WIDTH, np.int64)

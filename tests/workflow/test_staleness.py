@@ -207,6 +207,7 @@ MODULES = {
     | {"ground_truth": 1, "propagate": 3, "evaluate": 5, "evaluate_baseline": 12, "soft_propagate": 3, "sweep": 4},
     "images.py": NOTHING,
     "init.py": NOTHING,
+    "jit.py": FROM_POINTS,
     "knn/__init__.py": FROM_SEARCH,
     "knn/aligned.py": FROM_POINTS,
     "knn/best.py": FROM_SCAN,
