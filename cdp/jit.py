@@ -29,7 +29,7 @@ def njit(function: Callable[..., Any] | None = None, *, fastmath: bool | set[str
 
 
 def _save_one_at_a_time(file: Any) -> None:
-    """Or two processes that save a function for different types at once may leave one the code for the other's."""
+    """Or a type may be left with the code for another one, which another process saved at the same moment."""
     save = file.save
 
     def save_alone(key: Any, data: Any) -> None:
