@@ -1,13 +1,12 @@
 """Functions that numba compiles, and keeps for later processes."""
 
 from collections.abc import Callable
-from contextlib import suppress
-from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numba
 
-_PATIENCE = 5  # seconds to wait for another process that saves, which takes milliseconds
+_PROCESS = uuid4().hex[:8]
 
 
 def njit(function: Callable[..., Any] | None = None, *, fastmath: bool | set[str] = False) -> Any:
@@ -24,23 +23,10 @@ def njit(function: Callable[..., Any] | None = None, *, fastmath: bool | set[str
         return lambda function: njit(function, fastmath=fastmath)
     compiled = numba.njit(nogil=True, cache=True, fastmath=fastmath)(function)
     if hasattr(compiled, "_cache"):  # not if NUMBA_DISABLE_JIT is set
-        _save_one_at_a_time(compiled._cache._cache_file)
+        _name_apart(compiled._cache._cache_file)
     return compiled
 
 
-def _save_one_at_a_time(file: Any) -> None:
-    """Or a type may be left with the code for another one, which another process saved at the same moment."""
-    save = file.save
-
-    def save_alone(key: Any, data: Any) -> None:
-        from filelock import FileLock  # takes a while to load, and most processes save nothing
-
-        lock = FileLock(Path(file._cache_path) / "saving.lock", timeout=_PATIENCE)
-        with suppress(OSError, NotImplementedError):  # where files cannot be locked, or a lock is not given back
-            lock.acquire()
-        try:
-            save(key, data)
-        finally:
-            lock.release()
-
-    file.save = save_alone
+def _name_apart(kept: Any) -> None:
+    """Let no two processes give their code for different types of arguments the same name, as numba may."""
+    kept._data_name_pattern = kept._data_name_pattern.replace("{number:d}", f"{{number:d}}-{_PROCESS}")

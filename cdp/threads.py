@@ -56,7 +56,7 @@ def in_ranges(work: Callable[[int, int], None], n: int, *, size: int) -> None:
 
     In the calling thread, if that is one, or there is one range.
 
-    The ranges do not depend on the number of threads. Compiled work must release the GIL (``nogil=True``);
+    The ranges do not depend on the number of threads. Compiled work must release the GIL (as `cdp.jit.njit` has it);
     it compiles in half the time that numba's own parallel loops take. Within `work`, there is one thread to use.
     """
     ranges = [(start, min(start + size, n)) for start in range(0, n, size)]

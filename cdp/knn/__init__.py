@@ -52,8 +52,8 @@ def knn_graph(
         For "l1" there are exact and nmslib.
     device : {"auto", "cpu", "cuda"}
         Where exact and cells compare samples (what else cells does runs on the CPU). "auto" takes a GPU, if torch can
-        use one, for exact search of more than 100,000 samples; where the backend is "auto" too and the recall below 1,
-        of more than 200,000, up to 5 million.
+        use one, for exact search of more than 100,000 samples; where the backend is "auto" too and the recall not 1, of
+        more than 200,000, up to 5 million.
     threads : int, optional
         At most this many threads; default all CPUs that the process may use.
     seed : int

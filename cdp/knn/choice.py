@@ -31,7 +31,7 @@ def choose(backend: str, device: str, *, n_samples: int, metric: str, recall: fl
     Raises
     ------
     ValueError
-        For an unknown device, or "cuda" where torch finds no usable GPU.
+        For an unknown device, or "cuda" where torch finds no usable GPU (of l1, too).
     """
     if device != "auto" or (metric != "l1" and _may_gain_from_gpu(backend, n_samples, recall)):
         device = choose_device(device)

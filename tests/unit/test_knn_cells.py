@@ -71,17 +71,21 @@ def test_duplicates_leave_no_group_of_cells_empty():
     assert arrangement.probed[:, 0].min() == 0
 
 
-def test_training_reads_the_same_samples_in_any_blocks_and_threads(monkeypatch):
-    vectors = Vectors(clustered(6000, dim=24), "cosine")
-    found = []
-    for block, threads in ((10_000, 1), (100, 1), (100, 2)):
+@pytest.mark.parametrize("threads", [1, 2])
+def test_training_sees_the_same_samples_in_any_blocks(monkeypatch, threads):
+    samples, train = [], cells.train
+
+    def spy(sample, n_cells, *, generator):
+        samples.append(sample.copy())
+        return train(sample, n_cells, generator=generator)
+
+    monkeypatch.setattr(cells, "train", spy)
+    for block in (10_000, 100):
         monkeypatch.setattr(cells, "BLOCK", block)
         with limit_threads(threads), one_blas_thread():
-            quantizer = cells._trained(vectors, 6000 // 14, 0)[2]
-        found.append((quantizer.centroids.points.vectors, quantizer.centroids.starts))
-    for vectors_found, starts in found[1:]:
-        np.testing.assert_allclose(vectors_found, found[0][0], rtol=1e-6)
-        np.testing.assert_array_equal(starts, found[0][1])
+            cells._trained(Vectors(clustered(6000, dim=24), "cosine"), 6000 // 14, 0)
+    assert len(samples[0]) > 5000
+    np.testing.assert_allclose(samples[1], samples[0], atol=1e-6)
 
 
 def test_looks_no_farther_than_the_recall_needs(monkeypatch):
