@@ -1,8 +1,5 @@
-import os
-import subprocess
-import sys
-
 from cdp.compiled import discard_stale
+from tests.unit.processes import printed
 
 INNER = "import numba\n@numba.njit(cache=True)\ndef number():\n    return {}\n"
 OUTER = (
@@ -11,11 +8,7 @@ OUTER = (
 
 
 def answer(folder):
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("NUMBA")}
-    command = [sys.executable, "-c", "from package.outer import twice; print(twice())"]
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    done = subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True, text=True)
-    return int(done.stdout)
+    return int(printed(folder, "from package.outer import twice; print(twice())"))
 
 
 def test_compiled_code_is_that_of_the_files(tmp_path):

@@ -1,11 +1,10 @@
-import os
-import subprocess
-import sys
+from functools import partial
 
 import numpy as np
 import pytest
 
 from cdp.jit import njit
+from tests.unit.processes import printed
 
 MODULE = """from cdp.jit import njit
 @njit
@@ -26,16 +25,9 @@ KILLED = "import os\nfrom numba.core.caching import IndexDataCacheFile\n" + (
 
 @pytest.fixture
 def run(tmp_path):
-    """Runs Python with some code and an argument, in a folder with the module; gives what it prints."""
+    """Runs some code with an argument, in a folder with the module; gives what it prints."""
     (tmp_path / "module.py").write_text(MODULE)
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("NUMBA")}
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)
-
-    def run(code, argument):
-        command = [sys.executable, "-c", code, argument]
-        return subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True, text=True).stdout
-
-    return run
+    return partial(printed, tmp_path)
 
 
 def test_code_is_kept(tmp_path, run):
@@ -46,10 +38,10 @@ def test_code_is_kept(tmp_path, run):
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "__pycache__").glob("*.nb[ci]")} == kept
 
 
-@pytest.mark.parametrize(("code", "printed"), [(AT_ONCE, "28\n"), (KILLED, "")], ids=["saved", "killed"])
-def test_code_of_processes_that_compile_at_once_is_not_mixed_up(run, code, printed):
+@pytest.mark.parametrize(("code", "expected"), [(AT_ONCE, "28\n"), (KILLED, "")], ids=["saved", "killed"])
+def test_code_of_processes_that_compile_at_once_is_not_mixed_up(run, code, expected):
     assert run(CALL, "float32") == "28.0\n"
-    assert run(code, "int64") == printed
+    assert run(code, "int64") == expected
     for _ in range(2):
         assert run(CALL, "int64") == "28\n"
         assert run(CALL, "float32") == "28.0\n"
