@@ -33,18 +33,13 @@ def choose(backend: str, device: str, *, n_samples: int, metric: str, recall: fl
     ValueError
         For an unknown device, or "cuda" where torch finds no usable GPU (of l1, too).
     """
-    if device != "auto" or (metric != "l1" and _may_gain_from_gpu(backend, n_samples, recall)):
+    is_exact = backend == "exact" or (backend == "auto" and (n_samples <= _FEW or recall == 1 or metric == "l1"))
+    least, most = (_EXACT_ON_GPU, n_samples) if is_exact else _GPU_FOR_CELLS
+    gpu_pays = backend in ("auto", "exact") and metric != "l1" and least < n_samples <= most
+    if device != "auto" or gpu_pays:
         device = choose_device(device)
     if device == "auto" or metric == "l1":
         device = "cpu"
     if backend == "auto":
-        is_exact = n_samples <= _FEW or recall == 1 or metric == "l1" or device == "cuda"
-        backend = "exact" if is_exact else "cells"
+        backend = "exact" if is_exact or device == "cuda" else "cells"
     return backend, device
-
-
-def _may_gain_from_gpu(backend: str, n_samples: int, recall: float | None) -> bool:
-    if backend == "exact" or (backend == "auto" and recall == 1):
-        return n_samples > _EXACT_ON_GPU
-    least, most = _GPU_FOR_CELLS
-    return backend == "auto" and least < n_samples <= most
