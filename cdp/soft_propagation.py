@@ -1,14 +1,12 @@
 """Soft propagation: label weights for the samples of components that had to be split."""
 
-from concurrent.futures import ThreadPoolExecutor
-
-import numba
 import numpy as np
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
 from cdp.jit import njit
 from cdp.propagation import check_scored_pairs
+from cdp.threads import in_ranges
 
 _CHUNK = 4096  # samples a task
 _EMPTY = (np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
@@ -77,11 +75,12 @@ def soft_propagate(
 
     size = max(_CHUNK, n // 256)  # each task has arrays for all samples, so their number must not grow without end
 
-    def rows(start: int) -> tuple[np.ndarray, ...]:
-        return _diffuse(start, min(start + size, n), starts, neighbors, weights, labels, reach, decay)
+    chunks = [_EMPTY] * -(-n // size)
 
-    with ThreadPoolExecutor(numba.get_num_threads()) as pool:
-        chunks = list(pool.map(rows, range(0, n, size)))
+    def task(start: int, stop: int) -> None:
+        chunks[start // size] = _diffuse(start, stop, starts, neighbors, weights, labels, reach, decay)
+
+    in_ranges(task, n, size=size)
     counts, columns, values = (np.concatenate(parts) for parts in zip(*chunks, strict=True)) if chunks else _EMPTY
     row_starts = np.concatenate([[0], np.cumsum(counts)])
     return csr_array((values, columns, row_starts), shape=(n, int(labels.max(initial=-1)) + 1))
