@@ -17,7 +17,7 @@ _BLOCK = 4096  # samples a task
 _NO_LINK = -(2**31)  # its complement is no sample
 _WAITING = 32  # candidates whose memory is asked for before any of it is read
 _SHIFT = 6  # a word of marks is of 2**6 bits
-_MIDDLES = 20  # samples that list this one, looked at beside those that it lists
+_MIDDLES = 20  # samples that list this one, looked at beside those that it lists, at most
 
 
 def refine(
@@ -30,6 +30,9 @@ def refine(
     rows: np.ndarray,
 ) -> Best:
     """Compare samples with their neighbours' neighbours, but those in cells that they have probed.
+
+    Neighbours of a sample are those among its k best, and some that it is among the k best of: which are no farther
+    than the worst that it has found. Of such that are farther, hardly any neighbour is better.
 
     Parameters
     ----------
@@ -53,7 +56,7 @@ def refine(
         Of these.
     """
     links, has_new = _links(best.found, is_new)
-    refined, graph = Best(best.scores[rows], best.found[rows]), (links, has_new, *_listed_by(links))
+    refined, graph = Best(best.scores[rows], best.found[rows]), (links, has_new, *_listed_by(links, best.scores))
 
     def task(start: int, stop: int) -> None:
         _refine(start, stop, rows, points, (probes, cell_starts), graph, *refined)
@@ -80,15 +83,18 @@ def _links(found: np.ndarray, is_new: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return links, has_new
 
 
-def _listed_by(links: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The samples that have each sample among their k best: where each begins, and all, written as links."""
-    n_samples = len(links)
+def _listed_by(links: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The samples that each sample is among the k best of, none farther than the worst that it has found.
+
+    Where those of each begin, and all, written as links.
+    """
+    n_samples, worst = len(links), scores[:, -1].copy()
     size = max(1, -(-n_samples // usable_threads()))  # each thread goes through all links for its samples
     starts = np.zeros(n_samples + 1, np.int64)
-    in_ranges(lambda first, last: _count(links, first, last, starts), n_samples, size=size)
+    in_ranges(lambda first, last: _count(links, scores, worst, first, last, starts), n_samples, size=size)
     np.cumsum(starts, out=starts)
     listed_by, free = np.empty(starts[-1], np.int32), starts[:-1].copy()
-    in_ranges(lambda first, last: _list(links, first, last, free, listed_by), n_samples, size=size)
+    in_ranges(lambda first, last: _list(links, scores, worst, first, last, free, listed_by), n_samples, size=size)
     return starts, listed_by
 
 
@@ -120,22 +126,22 @@ def _end(link):  # type: ignore[no-untyped-def]
 
 
 @njit
-def _count(links, first, last, starts):  # type: ignore[no-untyped-def]
-    """Count how often each sample from `first` to `last` is listed, one place later."""
+def _count(links, scores, worst, first, last, starts):  # type: ignore[no-untyped-def]
+    """Count how many `_listed_by` lists for each sample from `first` to `last`, one place later."""
     for i in range(len(links)):
         for t in range(links.shape[1]):
             j = _end(links[i, t])
-            if first <= j < last:
+            if first <= j < last and scores[i, t] >= worst[j]:
                 starts[j + 1] += 1
 
 
 @njit
-def _list(links, first, last, free, listed_by):  # type: ignore[no-untyped-def]
-    """List who lists each sample from `first` to `last`, at its next free place."""
+def _list(links, scores, worst, first, last, free, listed_by):  # type: ignore[no-untyped-def]
+    """List these, at the next free place of each sample."""
     for i in range(len(links)):
         for t in range(links.shape[1]):
             j = _end(links[i, t])
-            if first <= j < last:
+            if first <= j < last and scores[i, t] >= worst[j]:
                 listed_by[free[j]] = i if links[i, t] >= 0 else ~i
                 free[j] += 1
 
@@ -153,6 +159,8 @@ def _refine(start, stop, rows, points, cells, graph, scores, found):  # type: ig
         for m in range(k + min(_MIDDLES, starts[i + 1] - starts[i])):
             link = links[i, m] if m < k else listed_by[starts[i] + m - k]
             middle = _end(link)
+            if m >= k and (holds(links, i, k, middle) or holds(links, i, k, ~middle)):
+                continue  # it is one of the k best
             if middle < n_samples and (link >= 0 or has_new[middle]):
                 prefetch(links, middle)
                 middles[n_middles] = link

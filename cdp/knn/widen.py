@@ -17,7 +17,7 @@ import numpy as np
 from cdp.jit import njit
 from cdp.knn.best import Best
 from cdp.knn.blocks import fixed_size
-from cdp.knn.instructions import WIDTH, above, lowest_bit
+from cdp.knn.instructions import WIDTH, above, count_bits, lowest_bit
 from cdp.knn.outline import Means, Outline
 from cdp.knn.points import Points, some_of
 from cdp.knn.products import columns_of, multiply, product, rows_of, unpacked, with_first
@@ -212,22 +212,24 @@ def _close(rows, chosen, scores, limited, start, stop):  # type: ignore[no-untyp
 @njit
 def _by_column(bits, rows, n_columns):  # type: ignore[no-untyped-def]
     """The rows whose bit is set in each column, and where those of each column end."""
-    counts = np.zeros(bits.shape[1] * WIDTH, np.int64)
-    for n in range(len(rows)):
-        for w in range(bits.shape[1]):
-            left = bits[n, w]
-            while left:
-                counts[w * WIDTH + lowest_bit(left)] += 1
-                left &= left - np.uint32(1)
-    ends = np.cumsum(counts)
-    free = ends - counts
-    listed = np.empty(ends[-1], np.int32)
+    n_listed = 0
+    for word in bits.ravel():
+        n_listed += count_bits(word)
+    pairs, counts, p = np.empty((n_listed, 2), np.int32), np.zeros(bits.shape[1] * WIDTH, np.int64), 0
     for n in range(len(rows)):
         for w in range(bits.shape[1]):
             left = bits[n, w]
             while left:
                 column = w * WIDTH + lowest_bit(left)
-                listed[free[column]] = rows[n]
-                free[column] += 1
                 left &= left - np.uint32(1)
+                pairs[p, 0], pairs[p, 1] = column, rows[n]
+                counts[column] += 1
+                p += 1
+    ends = np.cumsum(counts)
+    free = ends - counts
+    listed = np.empty(n_listed, np.int32)
+    for p in range(n_listed):
+        column = pairs[p, 0]
+        listed[free[column]] = pairs[p, 1]
+        free[column] += 1
     return listed, ends[:n_columns]

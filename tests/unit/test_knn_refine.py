@@ -29,15 +29,20 @@ def searched(rng, n, width, n_cells):
 
 
 def refined_by_definition(i, found, known, home, probes, score, k):
-    """The best of what a sample has found, and of what its k neighbours' find, in cells that it has not looked into."""
+    """The best of what a sample has found, and of what its k neighbours' find, in cells that it has not looked into.
+
+    Some samples that list it, and are as near as the worst that it has found, are taken for its neighbours too.
+    """
     listed = [row[:k] for row in found]
 
     def is_new(a, b):
         """Whether a link, in the direction in which it is listed, was not there before."""
         return b not in known[a][:k]
 
-    listed_by = [m for m in range(len(listed)) if i in listed[m]][:_MIDDLES]
-    middles = [(m, is_new(i, m)) for m in listed[i] if m >= 0] + [(m, is_new(m, i)) for m in listed_by]
+    worst = min(score[i, j] for j in found[i]) if -1 not in found[i] else -np.inf
+    near = [m for m in range(len(listed)) if i in listed[m] and score[i, m] >= worst][:_MIDDLES]
+    middles = [(m, is_new(i, m)) for m in listed[i] if m >= 0]
+    middles += [(m, is_new(m, i)) for m in near if m not in listed[i]]
     seen = set(found[i]) - {-1}
     for middle, link_is_new in middles:
         there = [j for j in listed[middle] if j >= 0 and home[j] not in probes[i]]
@@ -58,7 +63,8 @@ def test_refinement_compares_with_neighbours_of_neighbours(seed, n, k, spare, n_
     new = new_since(before.found, best.found, k)
     refined = refine(cells.points, best, new, probes=probes, cell_starts=cells.starts, rows=np.arange(n))
     exact = vectors.astype(np.float64)
-    score, found, known = exact @ exact.T - (exact**2).sum(axis=1) / 2, best.found.tolist(), before.found.tolist()
+    score = -((exact[:, None] - exact) ** 2).sum(axis=2)
+    found, known = best.found.tolist(), before.found.tolist()
     for i in range(n):
         assert refined.found[i].tolist() == refined_by_definition(i, found, known, home, probes, score, k)
     rows = rng.integers(0, n, 40)
