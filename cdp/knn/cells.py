@@ -215,11 +215,20 @@ def look_around(
         best, recall = nearest(points.take(rows), points, best.found.shape[1], device=device), 1.0
     elif not enough:
         assert sample.target is not None  # else any recall is enough
-        missing = (1 - least) / max(1 - sample.target, _TINY)
+        may_miss = max(1 - sample.target, _TINY)
+        missing = (1 - least) / may_miss
         within = _further(found.within, widenings, number, missing)
         if within > found.within:
             reach = widen(
-                points.take(rows), points, arrangement.outline, best, reach, k=k, within=within, device=device
+                points.take(rows),
+                points,
+                arrangement.outline,
+                best,
+                reach,
+                k=k,
+                within=within,
+                caution=max(0, -math.log10(may_miss) - 1),  # so that a hundredth of that is lost
+                device=device,
             )
             widenings += 1
         recall = np.nan

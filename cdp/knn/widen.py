@@ -27,8 +27,7 @@ from cdp.threads import in_ranges
 _ROWS = 256  # that are compared with means at a time
 # Limits for groups: by their spread, members lie farther from the mean of a group than from that of a part.
 _WIDER = 1.75
-_DEVIATIONS = 3  # by which the cosine of two tails may exceed that of the vectors
-_PAIRS = 1024  # about, on which these are measured
+_PAIRS = 1024  # about, on which deviations of the cosine of two tails are measured
 _UNEQUAL = 1e-5  # relative, of squared lengths
 
 
@@ -61,6 +60,7 @@ def widen(
     *,
     k: int,
     within: float,
+    caution: float,
     device: str,
 ) -> Reach:
     """Compare queries with the members of those parts of cells that may hold neighbours better than their k-th.
@@ -79,6 +79,9 @@ def widen(
     k : int
     within : float
         How many units the k-th best score may lie above the mean of a part that is looked at.
+    caution : float
+        How many deviations the cosine of two tails may lie above that of the vectors; what is lost thereby is not looked
+        at again. On the CPU, of vectors of one length.
     device : {"cpu", "cuda"}
 
     Returns
@@ -107,7 +110,7 @@ def widen(
         ]
         lists = _promising(rows_of(with_lengths), outline.group_starts, aims[0], aims[1])
         if deviations:
-            here = _with_likely_tails(here, best_here, deviations)
+            here = _with_likely_tails(here, best_here, [caution * deviation for deviation in deviations])
         scan_lists(here, parts, best_here, lists, device=device)
 
     size = fixed_size(len(points.vectors)) if device == "cpu" else max(1, len(now.worst))
@@ -137,18 +140,18 @@ def _deviations(points: Points) -> list[float]:
     return deviations
 
 
-def _with_likely_tails(queries: Points, best: Best, deviations: list[float]) -> Points:
+def _with_likely_tails(queries: Points, best: Best, margins: list[float]) -> Points:
     """Queries whose products with heads and necks most likely exceed the worst score where members are better than it.
 
     Their tails are as long as if the cosine of two tails were at most that of the whole vectors, which a score tells as
-    all have the same length, and some deviations more. The score is that in the middle of what is found: the
-    worst may become that before the search ends.
+    all have the same length, and a margin more. The score is that in the middle of what is found: the worst may become
+    that before the search ends.
     """
     scores = best.scores[:, best.scores.shape[1] // 2]
     cosines = 1 + np.where(np.isfinite(scores), scores, 0) / np.maximum(2 * queries.halves, np.float32(1e-30))
     heads, necks = (
-        with_first(words, np.clip(cosines + _DEVIATIONS * deviation, 0, 1) * unpacked(words[:, :1])[:, 0])
-        for words, deviation in zip((queries.heads, queries.necks), deviations, strict=True)
+        with_first(words, np.clip(cosines + margin, 0, 1) * unpacked(words[:, :1])[:, 0])
+        for words, margin in zip((queries.heads, queries.necks), margins, strict=True)
     )
     return queries._replace(heads=heads, necks=necks)
 

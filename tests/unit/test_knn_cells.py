@@ -88,17 +88,34 @@ def test_training_sees_the_same_samples_in_any_blocks(monkeypatch, threads):
     np.testing.assert_allclose(samples[1], samples[0], atol=1e-6)
 
 
-def test_looks_no_farther_than_the_recall_needs(monkeypatch):
-    """All looks end before the lengths that a search for a recall of 1 would take."""
-    lengths, look = [], cells.widen
+def recorded_looks(monkeypatch):
+    """How far the looks into more parts of cells will have gone, and how cautious each was."""
+    lengths, cautions, look = [], [], cells.widen
 
-    def recorded(*arguments, within, **options):
+    def recorded(*arguments, within, caution, **options):
         lengths.append(within)
-        return look(*arguments, within=within, **options)
+        cautions.append(caution)
+        return look(*arguments, within=within, caution=caution, **options)
 
     monkeypatch.setattr(cells, "widen", recorded)
+    return lengths, cautions
+
+
+@pytest.mark.parametrize(("recall", "caution"), [(0.5, 0), (0.99, 1), (0.999, 2), (0.9999, 3)])
+def test_the_less_may_be_missed_the_more_caution(monkeypatch, recall, caution):
+    _, cautions = recorded_looks(monkeypatch)
+    features = np.random.default_rng(0).standard_normal((5000, 128)).astype(np.float32)
+    knn_graph(features, k=10, backend="cells", recall=recall)
+    assert cautions
+    np.testing.assert_allclose(cautions, caution, atol=1e-9)
+
+
+def test_looks_no_farther_than_the_recall_needs(monkeypatch):
+    """All looks end before the lengths that a search for a recall of 1 would take."""
+    lengths, cautions = recorded_looks(monkeypatch)
     features = np.random.default_rng(0).standard_normal((20_000, 32)).astype(np.float32)
     graph = knn_graph(features, k=10, backend="cells", recall=0.9)
+    np.testing.assert_allclose(cautions, 0, atol=1e-9)
     assert 0.9 <= graph.recall < 0.98
     assert lengths == sorted(set(lengths))
     assert lengths

@@ -78,7 +78,7 @@ def look_into_promising_parts(tiles, seed, n, k, n_cells, n_groups, shift):
         patch.setattr(widen_module, "rows_of", partial(rows_of, tiles=tiles))
         for within in (0.1, 0.3, 1e9):
             worst, doubtful = np.where(best.scores[:, k - 1] == 0, np.inf, best.scores[:, k - 1]), 0
-            reach = widen(cells.points, cells.points, outline, best, reach, k=k, within=within, device="cpu")
+            reach = widen(cells.points, cells.points, outline, best, reach, k=k, within=within, caution=3, device="cpu")
             by_group = {group: margins(group_of[home] == group, worst, 1.75 * within) for group in set(group_of[home])}
             for one in range(part.max() + 1):
                 members = part == one
@@ -111,12 +111,13 @@ def test_how_much_is_promising_does_not_depend_on_the_origin(monkeypatch, shift)
     outline = Outline.of(Cells(points, arrangement.starts), np.array([0, len(arrangement.starts) - 1]))
     best = Best.none(len(moved), 10)
     scan(points, Cells(points, arrangement.starts), best, probes=arrangement.probed)
-    widen(points, points, outline, best, Reach.none(len(moved)), k=10, within=0.17, device="cpu")
+    widen(points, points, outline, best, Reach.none(len(moved)), k=10, within=0.17, caution=3, device="cpu")
     assert sum(listed) < 0.5 * len(moved) * len(outline.parts.halves)
 
 
 @pytest.mark.parametrize("share", [0.35, 0.6])
-def test_likely_tails_lose_next_to_nothing(share):
+@pytest.mark.parametrize(("caution", "share_left"), [(3, 0.7), (1, 0.55)])
+def test_likely_tails_lose_next_to_nothing(share, caution, share_left):
     """Of members that are better, hardly one is ruled out, though far fewer of the others are left."""
     rng = np.random.default_rng(0)
     spectrum = np.where(np.arange(512) < 20, 1, 0.08)
@@ -127,7 +128,8 @@ def test_likely_tails_lose_next_to_nothing(share):
     scores = points.vectors[:300] @ points.vectors.T - 1
     last = np.sort(scores, axis=1)[:, -11]
     best = Best(np.repeat(last[:, None], 10, axis=1), np.zeros((300, 10), np.int32))
-    likely = widen_module._with_likely_tails(points.take(slice(300)), best, widen_module._deviations(points))
+    margins = [caution * deviation for deviation in widen_module._deviations(points)]
+    likely = widen_module._with_likely_tails(points.take(slice(300)), best, margins)
     heads, necks = ((unpacked(given), unpacked(words).T) for given, words in zip(likely[1:3], points[1:3], strict=True))
     of_heads = heads[0] @ heads[1]
     of_necks = of_heads - np.outer(heads[0][:, 0], heads[1][0]) + necks[0] @ necks[1]
@@ -136,7 +138,7 @@ def test_likely_tails_lose_next_to_nothing(share):
     for bounds in (of_heads, of_necks):
         assert np.mean(bounds[better] - 1 > np.broadcast_to(last[:, None], better.shape)[better]) > 0.9995
     left, left_before = (np.sum(bounds - 1 > last[:, None]) for bounds in (of_heads, rigorous))
-    assert left < 0.7 * left_before
+    assert left < share_left * left_before
 
 
 def test_likely_tails_are_whole_where_nothing_is_known():
@@ -146,7 +148,7 @@ def test_likely_tails_are_whole_where_nothing_is_known():
         points = make(rng.standard_normal((50, dim)).astype(np.float32) / np.arange(1, dim + 1).astype(np.float32))
         scores = np.full(50, -np.inf, np.float32) if dim == 128 else np.zeros(50, np.float32) - 0.9 * points.halves
         best = Best(scores[:, None], np.zeros((50, 1), np.int32))
-        likely = widen_module._with_likely_tails(points, best, widen_module._deviations(points))
+        likely = widen_module._with_likely_tails(points, best, [3 * one for one in widen_module._deviations(points)])
         np.testing.assert_array_equal(likely.heads, points.heads)
         np.testing.assert_array_equal(likely.necks, points.necks)
 
@@ -162,7 +164,7 @@ def test_lengths_that_differ_lose_nothing():
     outline = Outline.of(cells, np.array([0, 50]))
     expected = nearest(points, points, 30)
     start = Best(*(np.ascontiguousarray(array[:, ::3]) for array in expected))
-    widen(points, points, outline, start, Reach.none(600), k=10, within=1e9, device="cpu")
+    widen(points, points, outline, start, Reach.none(600), k=10, within=1e9, caution=3, device="cpu")
     np.testing.assert_allclose(start.scores, expected.scores[:, :10], rtol=1e-3, atol=1e-6)
 
 
@@ -183,7 +185,7 @@ def test_tails_in_use_are_likely_and_lose_next_to_nothing(monkeypatch, padding):
     best = Best.none(4000, 12)
     scan(points, cells, best, probes=(np.arange(4000) // 50).astype(np.int32)[:, None])
     outline = Outline.of(cells, np.array([0, 80]))
-    widen(points, points, outline, best, Reach.none(4000), k=10, within=1e9, device="cpu")
+    widen(points, points, outline, best, Reach.none(4000), k=10, within=1e9, caution=3, device="cpu")
     assert np.mean(best.scores[:, 9] >= nearest(points, points, 12).scores[:, 9] - 1e-5) > 0.99
     tails, likely = (unpacked(np.vstack([one.heads for one in some]))[:, 0] for some in ([points], asking))
     assert likely.mean() < 0.8 * tails.mean()
