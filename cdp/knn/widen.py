@@ -80,8 +80,8 @@ def widen(
     within : float
         How many units the k-th best score may lie above the mean of a part that is looked at.
     caution : float
-        How many deviations the cosine of two tails may lie above that of the vectors; what is lost thereby is not looked
-        at again. On the CPU, of vectors of one length.
+        How many deviations the cosine of two tails may lie above that of the vectors, which must be of one length, on
+        the CPU. What is lost thereby is not looked at again.
     device : {"cpu", "cuda"}
 
     Returns
