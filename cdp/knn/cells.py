@@ -36,7 +36,7 @@ from cdp.threads import in_ranges
 _COARSE = 63  # principal axes that the quantiser looks at
 _WITHIN = (0.22, 0.24, 0.26, 0.28, 0.31, 0.35, 0.42, 0.52, 0.7)  # of `widen`, by round, at most
 _TINY = 1e-9  # for a target of 1
-_FIRST = 0.09  # units that bring little
+_FIRST, _LATER = 0.09, 0.094  # units that bring little, in the first round and after it
 _RATE = 35  # what is not found falls by about so many e-folds with each unit more
 _SPARE_STEP = 0.015  # against rounds that change little, and cost nearly as much as others
 _FEW, _MANY = 1.5, 10  # times as many neighbours missing as may be
@@ -248,7 +248,7 @@ def _further(before: float, widenings: int, number: int, missing: float) -> floa
         return before
     step = _SPARE_STEP + math.log(missing) / _RATE
     if widenings == 0:
-        return min(_FIRST + step, _WITHIN[number - 1])
+        return min((_FIRST if number == 1 else _LATER) + step, _WITHIN[number - 1])
     return min(max(before + step, 0 if are_few else _WITHIN[number - 2]), _WITHIN[number - 1])
 
 
