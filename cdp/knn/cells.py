@@ -36,7 +36,7 @@ from cdp.threads import in_ranges
 _COARSE = 63  # principal axes that the quantiser looks at
 _WITHIN = (0.22, 0.24, 0.26, 0.28, 0.31, 0.35, 0.42, 0.52, 0.7)  # of `widen`, by round, at most
 _TINY = 1e-9  # for a target of 1
-_FIRST, _LATER = 0.09, 0.094  # units that bring little, in the first round and after it
+_FIRST, _LATER = 0.09, 0.094  # units that bring little; later, the round after finds less of what is still missing
 _RATE = 35  # what is not found falls by about so many e-folds with each unit more
 _SPARE_STEP = 0.015  # against rounds that change little, and cost nearly as much as others
 _FEW, _MANY = 1.5, 10  # times as many neighbours missing as may be
@@ -227,7 +227,7 @@ def look_around(
                 reach,
                 k=k,
                 within=within,
-                caution=max(0, -math.log10(may_miss) - 1),  # so that a hundredth of that is lost
+                caution=_caution(may_miss),
                 device=device,
             )
             widenings += 1
@@ -250,6 +250,11 @@ def _further(before: float, widenings: int, number: int, missing: float) -> floa
     if widenings == 0:
         return min((_FIRST if number == 1 else _LATER) + step, _WITHIN[number - 1])
     return min(max(before + step, 0 if are_few else _WITHIN[number - 2]), _WITHIN[number - 1])
+
+
+def _caution(may_miss: float) -> float:
+    """How cautious `widen` is if such a share of the neighbours may be missed: it loses about a hundredth of that."""
+    return max(0.0, -math.log10(may_miss) - 1)
 
 
 def _trained(

@@ -17,7 +17,7 @@ _BLOCK = 4096  # samples a task
 _NO_LINK = -(2**31)  # its complement is no sample
 _WAITING = 32  # candidates whose memory is asked for before any of it is read
 _SHIFT = 6  # a word of marks is of 2**6 bits
-_MIDDLES = 20  # samples that list this one, looked at beside those that it lists, at most
+_MIDDLES = 20  # samples that list this one, looked at beside those that it lists itself, at most
 
 
 def refine(
@@ -31,8 +31,8 @@ def refine(
 ) -> Best:
     """Compare samples with their neighbours' neighbours, but those in cells that they have probed.
 
-    Neighbours of a sample are those among its k best, and some that it is among the k best of: which are no farther
-    than the worst that it has found. Of such that are farther, hardly any neighbour is better.
+    A sample's neighbours are its k best and, of the samples that it is among the k best of, some that are no farther
+    than the worst that it has found. Neighbours of farther ones are hardly ever better.
 
     Parameters
     ----------
@@ -155,12 +155,16 @@ def _refine(start, stop, rows, points, cells, graph, scores, found):  # type: ig
     # words of cells, which share none but at their ends, of what was found, of candidates
     marked = np.empty(len(seen) + 2 * cells[0].shape[1] + found.shape[1] + most, np.int64)
     for row in range(start, stop):
-        i, n_middles, n = rows[row], 0, 0
-        for m in range(k + min(_MIDDLES, starts[i + 1] - starts[i])):
+        i, n_middles, n_others, n = rows[row], 0, 0, 0
+        for m in range(k + starts[i + 1] - starts[i]):
             link = links[i, m] if m < k else listed_by[starts[i] + m - k]
             middle = _end(link)
-            if m >= k and (holds(links, i, k, middle) or holds(links, i, k, ~middle)):
-                continue  # it is one of the k best
+            if m >= k:
+                if holds(links, i, k, middle) or holds(links, i, k, ~middle):
+                    continue
+                if n_others == _MIDDLES:
+                    break
+                n_others += 1
             if middle < n_samples and (link >= 0 or has_new[middle]):
                 prefetch(links, middle)
                 middles[n_middles] = link

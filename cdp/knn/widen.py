@@ -6,8 +6,8 @@ seen from the middle of all points. If the score of q's k-th neighbour lies many
 member is better. Samples in dense places are done with few parts; those far from everything look into many.
 
 Products of heads rule out most members (see `cdp.knn.points`). On the CPU, where all vectors have the same length,
-members are also ruled out if only an unusually large cosine of the tails would make them better: it is usually about
-that of the whole vectors.
+members are also ruled out if only a larger cosine of the tails than is likely would make them better: it is usually
+about that of the whole vectors.
 """
 
 from typing import NamedTuple
@@ -80,8 +80,8 @@ def widen(
     within : float
         How many units the k-th best score may lie above the mean of a part that is looked at.
     caution : float
-        How many deviations the cosine of two tails may lie above that of the vectors, which must be of one length, on
-        the CPU. What is lost thereby is not looked at again.
+        On the CPU, if all vectors have one length: how many deviations the cosine of two tails may lie above that of
+        the vectors. Members that are missed thereby are not looked at again.
     device : {"cpu", "cuda"}
 
     Returns
@@ -97,9 +97,9 @@ def widen(
         (_limited(outline.parts, reach.within), _limited(outline.groups, _WIDER * reach.within))
         for reach in (now, before)
     ]
-    deviations = None
+    margins = None
     if device == "cpu" and np.ptp(points.halves) <= _UNEQUAL * points.halves.max():
-        deviations = _deviations(points)
+        margins = [caution * deviation for deviation in _deviations(points)]
 
     def task(start: int, stop: int) -> None:
         some = slice(start, stop)
@@ -109,8 +109,8 @@ def widen(
             (reach.worst[some] + here.halves, *limited) for reach, limited in zip((now, before), limits, strict=True)
         ]
         lists = _promising(rows_of(with_lengths), outline.group_starts, aims[0], aims[1])
-        if deviations:
-            here = _with_likely_tails(here, best_here, [caution * deviation for deviation in deviations])
+        if margins:
+            here = _with_likely_tails(here, best_here, margins)
         scan_lists(here, parts, best_here, lists, device=device)
 
     size = fixed_size(len(points.vectors)) if device == "cpu" else max(1, len(now.worst))

@@ -40,9 +40,8 @@ def refined_by_definition(i, found, known, home, probes, score, k):
         return b not in known[a][:k]
 
     worst = min(score[i, j] for j in found[i]) if -1 not in found[i] else -np.inf
-    near = [m for m in range(len(listed)) if i in listed[m] and score[i, m] >= worst][:_MIDDLES]
-    middles = [(m, is_new(i, m)) for m in listed[i] if m >= 0]
-    middles += [(m, is_new(m, i)) for m in near if m not in listed[i]]
+    others = [m for m in range(len(listed)) if i in listed[m] and m not in listed[i] and score[i, m] >= worst]
+    middles = [(m, is_new(i, m)) for m in listed[i] if m >= 0] + [(m, is_new(m, i)) for m in others[:_MIDDLES]]
     seen = set(found[i]) - {-1}
     for middle, link_is_new in middles:
         there = [j for j in listed[middle] if j >= 0 and home[j] not in probes[i]]

@@ -116,7 +116,7 @@ def test_how_much_is_promising_does_not_depend_on_the_origin(monkeypatch, shift)
 
 
 @pytest.mark.parametrize("share", [0.35, 0.6])
-@pytest.mark.parametrize(("caution", "share_left"), [(3, 0.7), (1, 0.55)])
+@pytest.mark.parametrize(("caution", "share_left"), [(3, 0.7), (1, 0.55), (0, 0.5)])
 def test_likely_tails_lose_next_to_nothing(share, caution, share_left):
     """Of members that are better, hardly one is ruled out, though far fewer of the others are left."""
     rng = np.random.default_rng(0)
