@@ -75,29 +75,31 @@ def copy_row(context, to, i, rows, j):  # type: ignore[no-untyped-def]
 
 
 @intrinsic
-def copy_transposed(context, to, i, rows, start, stop):  # type: ignore[no-untyped-def]
-    """Copy the `LANES` rows of words from `start` on to `to[i]`: the first word of each, then the second, and so on.
+def copy_transposed(context, to, i, first, rows, start, stop):  # type: ignore[no-untyped-def]
+    """Copy the `LANES` rows of words from `start` on to `to[i, first:]`: the first word of each, then the second, ...
 
-    `to` is of shape (n, words, `LANES`), with as many words as a row or more, a multiple of `LANES`. Words that a row
-    lacks, and rows from `stop` on, become 0.
+    `to` is of shape (n, words, `LANES`). Words for which it has no room are left out; rows from `stop` on, and what
+    words rows lack to a multiple of `LANES`, become 0.
     """
 
     def emit(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        there, width = _row(context, builder, signature.args[0], *arguments[:2])
-        (start, stop), none = arguments[3:], ir.Constant(_ADDRESS, 0)
+        there, room = _row(context, builder, signature.args[0], *arguments[:2])
+        first, (start, stop), none = arguments[2], arguments[4:], ir.Constant(_ADDRESS, 0)
+        _, width = _row(context, builder, signature.args[3], arguments[3], start)
         with loop(builder, width, LANES) as place:
             block = []
             for lane in range(LANES):
                 row = builder.add(start, ir.Constant(_ADDRESS, lane))
-                here, length = _row(context, builder, signature.args[2], arguments[2], row)
+                here, length = _row(context, builder, signature.args[3], arguments[3], row)
                 left = builder.select(builder.icmp_signed("<", row, stop), builder.sub(length, place), none)
                 block.append(_load_some(builder, _at(builder, here, place), left))
             for lane, words in enumerate(_transposed(builder, block)):
-                word = builder.add(place, ir.Constant(_ADDRESS, lane))
-                builder.store(words, _at(builder, there, builder.mul(word, ir.Constant(_ADDRESS, LANES))), align=_BYTES)
+                word = builder.add(builder.add(first, place), ir.Constant(_ADDRESS, lane))
+                pointer = _at(builder, there, builder.mul(word, ir.Constant(_ADDRESS, LANES)))
+                _store_if(builder, builder.icmp_signed("<", word, room), words, pointer)
         return context.get_dummy_value()
 
-    return types.void(to, types.int64, rows, types.int64, types.int64), emit
+    return types.void(to, types.int64, types.int64, rows, types.int64, types.int64), emit
 
 
 @intrinsic
@@ -181,6 +183,14 @@ def _load_some(builder: ir.IRBuilder, pointer: ir.Value, left: ir.Value) -> ir.V
     load = get_or_insert_function(builder.module, kind, f"llvm.masked.load.v{LANES}i32.p0")
     zeros = ir.Constant(_INTEGERS, [0] * LANES)
     return builder.call(load, [pointer, ir.Constant(_INTEGER, _BYTES), are_there, zeros])
+
+
+def _store_if(builder: ir.IRBuilder, condition: ir.Value, words: ir.Value, pointer: ir.Value) -> None:
+    """Store `LANES` words if a condition holds."""
+    all_or_none = _all(builder, condition, LANES)
+    kind = ir.FunctionType(ir.VoidType(), [_INTEGERS, pointer.type, _INTEGER, all_or_none.type])
+    store = get_or_insert_function(builder.module, kind, f"llvm.masked.store.v{LANES}i32.p0")
+    builder.call(store, [words, pointer, ir.Constant(_INTEGER, _BYTES), all_or_none])
 
 
 def _transposed(builder: ir.IRBuilder, block: list[ir.Value]) -> list[ir.Value]:

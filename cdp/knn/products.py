@@ -89,7 +89,7 @@ def with_first(words: np.ndarray, values: np.ndarray) -> np.ndarray:
 def unpacked_rows(words, rows):  # type: ignore[no-untyped-def]
     """The numbers in some rows of words."""
     values = np.empty((len(rows), 2 * words.shape[1]), np.float32)
-    _unpack(words, rows, values)
+    _unpack(words, rows, values, 0)
     return values
 
 
@@ -122,8 +122,11 @@ def rows_of(heads: np.ndarray, *, tiles: bool = TILES) -> np.ndarray:
     return heads if tiles else heads.view(np.int32)
 
 
-def columns_of(rows, heads, halves, start, stop):  # type: ignore[no-untyped-def]
-    """Heads from `start` to `stop` as `multiply` takes them for columns beside such rows; in compiled code only."""
+def columns_of(rows, sources, halves, start, stop):  # type: ignore[no-untyped-def]
+    """Heads from `start` to `stop` as `multiply` takes them for columns beside such rows; in compiled code only.
+
+    Words come from several arrays, one after the other, as many as rows have.
+    """
     raise NotImplementedError
 
 
@@ -148,7 +151,7 @@ def multiply(rows, chosen, columns):  # type: ignore[no-untyped-def]
 
 
 @overload(columns_of)
-def _choose_columns_of(rows, heads, halves, start, stop):  # type: ignore[no-untyped-def]
+def _choose_columns_of(rows, sources, halves, start, stop):  # type: ignore[no-untyped-def]
     return _columns_for_tiles if rows.dtype == types.uint32 else _columns_for_blas
 
 
@@ -174,17 +177,20 @@ def _nearest(bits):  # type: ignore[no-untyped-def]
 
 
 @njit
-def _unpack(words, rows, values):  # type: ignore[no-untyped-def]
+def _unpack(words, rows, values, first):  # type: ignore[no-untyped-def]
+    """Numbers in some rows of words, to the place of word `first` and those after, as far as there is room."""
     for i in range(len(rows)):
-        for w in range(words.shape[1]):
-            word = words[rows[i], w]
-            values[i, 2 * w], values[i, 2 * w + 1] = lower(word), upper(word)
+        for w in range(min(words.shape[1], values.shape[1] // 2 - first)):
+            word, place = words[rows[i], w], 2 * (first + w)
+            values[i, place], values[i, place + 1] = lower(word), upper(word)
 
 
-def _columns_for_blas(rows, heads, halves, start, stop):  # type: ignore[no-untyped-def]
-    n = stop - start
-    columns = np.zeros((-(-n // WIDTH) * WIDTH, 2 * heads.shape[1] + 1), np.float32)
-    _unpack(heads, np.arange(start, stop), columns)
+def _columns_for_blas(rows, sources, halves, start, stop):  # type: ignore[no-untyped-def]
+    n, first = stop - start, 0
+    columns = np.zeros((-(-n // WIDTH) * WIDTH, 2 * rows.shape[1] + 1), np.float32)
+    for words in sources:
+        _unpack(words, np.arange(start, stop), columns, first)
+        first += words.shape[1]
     columns[:n, -1] = -halves[start:stop]
     columns[n:, -1] = -np.inf
     return columns.T
@@ -192,22 +198,25 @@ def _columns_for_blas(rows, heads, halves, start, stop):  # type: ignore[no-unty
 
 def _multiply_by_blas(rows, chosen, columns):  # type: ignore[no-untyped-def]
     here = np.ones((len(chosen), len(columns)), np.float32)
-    _unpack(rows.view(np.uint32), chosen, here)
+    _unpack(rows.view(np.uint32), chosen, here, 0)
     return np.dot(here, columns)
 
 
-def _columns_for_tiles(rows, heads, halves, start, stop):  # type: ignore[no-untyped-def]
+def _columns_for_tiles(rows, sources, halves, start, stop):  # type: ignore[no-untyped-def]
     """The first words of 16 heads side by side, then the next words of these; and what sums begin with."""
     n_columns = -(-(stop - start) // WIDTH) * WIDTH
-    groups, width = n_columns // _SIDE, -(-heads.shape[1] // _SIDE) * _SIDE
-    words = _at_a_line(groups * width * _SIDE).reshape((groups, width, _SIDE))
+    groups, width = n_columns // _SIDE, -(-rows.shape[1] // _SIDE) * _SIDE
+    columns = _at_a_line(groups * width * _SIDE).reshape((groups, width, _SIDE))
     for group in range(groups):
-        copy_transposed(words, group, heads, start + group * _SIDE, stop)
+        first = 0
+        for words in sources:
+            copy_transposed(columns, group, first, words, start + group * _SIDE, stop)
+            first += words.shape[1]
     initial = _at_a_line(n_columns).view(np.float32)
     initial[:] = -np.inf
     for j in range(stop - start):
         initial[j] = -halves[start + j]
-    return words, initial
+    return columns, initial
 
 
 def _multiply_by_tiles(rows, chosen, columns):  # type: ignore[no-untyped-def]

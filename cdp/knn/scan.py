@@ -129,7 +129,7 @@ def _scan(queries, rows, members, starts, scores, found, listed, ends, manhattan
             continue
         for start in range(starts[cell], starts[cell + 1], COLUMNS):
             stop = min(start + COLUMNS, starts[cell + 1])
-            columns = columns_of(rows, members.heads, members.halves, start, stop)
+            columns = columns_of(rows, (members.heads,), members.halves, start, stop)
             for j in range(stop, min(2 * stop - start, len(members.heads))):  # what is looked at next, most likely
                 prefetch(members.heads, j)
             for some in range(begin, end, ROWS):

@@ -7,12 +7,11 @@ that is hard to beat, bounds rule out little, and most of what is compared exact
 import numpy as np
 
 from cdp.jit import njit
-from cdp.knn.best import Best
+from cdp.knn.best import Best, is_worse
 from cdp.knn.instructions import WIDTH, above, count_bits, lowest_bit, prefetch
 from cdp.knn.points import Points
-from cdp.knn.products import columns_of, multiply, rows_of, with_first
+from cdp.knn.products import closeness, columns_of, multiply, rows_of, with_first
 from cdp.knn.scan import COLUMNS, ROWS, Cells, rows_by_cell, scan
-from cdp.knn.settle import settle_listed
 from cdp.threads import in_ranges
 
 _NECK_WORDS = 16  # that are looked at beside heads: a tile
@@ -78,13 +77,14 @@ def likely_best(queries: Points, cells: Cells, width: int, *, probes: np.ndarray
 
     def task(start: int, stop: int) -> None:
         some = slice(start, stop)
-        here = queries.take(some)
-        listed = _listed(_without_tails(here), cells, width + more, probes[some])
-        late = settle_listed(here, cells.points, listed, best.take(some))
-        is_unsure = (late > _LATE * more) & (listed[:, -1] >= 0)
-        if is_unsure.any():
-            again = np.where(is_unsure[:, None], probes[some], np.int32(-1))
-            scan(here, cells, best.take(some), probes=again, block=stop - start)
+        here, best_here, probes_here = queries.take(some), best.take(some), probes[some]
+        listed = _listed(_without_tails(here), cells, width + more, probes_here)
+        late = _compare(here.vectors, cells.points.vectors, listed, *best_here)
+        unsure = np.flatnonzero((late > _LATE * more) & (listed[:, -1] >= 0))
+        if len(unsure):
+            again = Best(best_here.scores[unsure], best_here.found[unsure])
+            scan(here.take(unsure), cells, again, probes=probes_here[unsure], block=len(unsure))
+            best_here.scores[unsure], best_here.found[unsure] = again
 
     in_ranges(task, len(queries.heads), size=block)
     return best
@@ -121,8 +121,7 @@ def _collect(rows, members, starts, lists, width, state):  # type: ignore[no-unt
             continue
         for start in range(starts[cell], starts[cell + 1], COLUMNS):
             stop = min(start + COLUMNS, starts[cell + 1])
-            words = np.hstack((members.heads[start:stop], members.necks[start:stop, :_NECK_WORDS]))
-            columns = columns_of(rows, words, members.halves[start:stop], 0, stop - start)
+            columns = columns_of(rows, (members.heads, members.necks), members.halves, start, stop)
             for some in range(begin, end, ROWS):
                 chosen = in_cells[some : min(some + ROWS, end)]
                 tile = multiply(rows, chosen, columns)
@@ -221,3 +220,27 @@ def _finish(state, listed):  # type: ignore[no-untyped-def]
                 place += 1
             if place < width:
                 listed[row, place] = positions[row, t]
+
+
+@njit
+def _compare(queries, members, listed, scores, found):  # type: ignore[no-untyped-def]
+    """Put the best of the members listed for each query in order; how many of these are not among the first listed."""
+    width, exact = scores.shape[1], np.empty(listed.shape[1], np.float32)
+    late = np.zeros(len(listed), np.int64)
+    for row in range(len(listed)):
+        n = 0
+        for j in listed[row]:
+            if j < 0:
+                break
+            prefetch(members, j)
+            n += 1
+        for t in range(n):
+            exact[t] = closeness(queries, row, members, listed[row, t])
+        for t in range(n):
+            place = 0
+            for other in range(n):
+                place += is_worse(exact[t], listed[row, t], exact[other], listed[row, other])
+            if place < width:
+                scores[row, place], found[row, place] = exact[t], listed[row, t]
+                late[row] += t >= width
+    return late

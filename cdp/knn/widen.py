@@ -201,7 +201,7 @@ def _promising(rows, group_starts, now, before):  # type: ignore[no-untyped-def]
 def _close(rows, chosen, scores, limited, start, stop):  # type: ignore[no-untyped-def]
     """Which means from `start` to `stop` have members that may exceed the score of each chosen row: a bit a mean."""
     heads, halves = limited
-    columns = columns_of(rows, heads, halves, start, stop)
+    columns = columns_of(rows, (heads,), halves, start, stop)
     close = np.empty((len(chosen), -(-(stop - start) // WIDTH)), np.uint32)
     for begin in range(0, len(chosen), _ROWS):
         some = chosen[begin : begin + _ROWS]

@@ -15,7 +15,7 @@ from tests.unit.knn_graphs import decaying, needs_tiles, with_tiles
 
 @numba.njit
 def multiplied(rows, chosen, heads, halves, start, stop):
-    return multiply(rows, chosen, columns_of(rows, heads, halves, start, stop))
+    return multiply(rows, chosen, columns_of(rows, (heads,), halves, start, stop))
 
 
 @pytest.mark.parametrize("tiles", [with_tiles, False])
