@@ -207,6 +207,7 @@ def _columns_for_tiles(rows, sources, halves, start, stop):  # type: ignore[no-u
     n_columns = -(-(stop - start) // WIDTH) * WIDTH
     groups, width = n_columns // _SIDE, -(-rows.shape[1] // _SIDE) * _SIDE
     columns = _at_a_line(groups * width * _SIDE).reshape((groups, width, _SIDE))
+    columns[:, rows.shape[1] :] = 0
     for group in range(groups):
         first = 0
         for words in sources:

@@ -93,7 +93,8 @@ def _checked_largest(features: np.ndarray) -> float:
         raise ValueError(f"features must be real numbers, not {features.dtype}")
     largest_of_all = 0.0
     for start in range(0, len(features), BLOCK):
-        largest = np.abs(features[start : start + BLOCK]).max(axis=1, initial=0)
+        block = features[start : start + BLOCK]
+        largest = np.maximum(block.max(axis=1).astype(np.float64), -block.min(axis=1).astype(np.float64))
         bad = np.flatnonzero(~(largest <= _LARGEST))
         if len(bad):
             row = bad[0]

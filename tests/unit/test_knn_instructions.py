@@ -37,8 +37,8 @@ def copied(to, rows, chosen):
 
 
 @numba.njit
-def transposed(to, i, rows, start, stop):
-    copy_transposed(to, i, rows, start, stop)
+def transposed(to, i, first, rows, start, stop):
+    copy_transposed(to, i, first, rows, start, stop)
 
 
 @numba.njit
@@ -84,15 +84,16 @@ def test_rows_are_copied_and_filled_with_zeros(seed, width, n, longer):
     assert np.all(to[n] == 7)
 
 
-@given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.integers(0, 25), st.integers(0, 20), st.integers(0, 2))
-def test_rows_are_copied_side_by_side_and_what_they_lack_is_zero(seed, width, start, count, longer):
-    rows = np.random.default_rng(seed).integers(1, 2**32, (start + count, width), dtype=np.uint32)
-    to = np.full((3, (-(-width // LANES) + longer) * LANES, LANES), 7, np.uint32)
-    transposed(to, 1, rows, start, start + count)
-    expected = np.zeros(to.shape[1:], np.uint32)
-    some = rows[start : start + LANES]
-    expected[:width, : len(some)] = some.T
-    np.testing.assert_array_equal(to[1], expected)
+@given(st.integers(0, 2**32 - 1), st.integers(0, 40), st.integers(0, 25), st.integers(0, 20), st.integers(0, 50))
+def test_rows_are_copied_side_by_side_as_far_as_there_is_room(seed, width, start, count, first):
+    rng = np.random.default_rng(seed)
+    rows = rng.integers(1, 2**32, (start + count, width), dtype=np.uint32)
+    to = np.full((3, first + rng.integers(0, 60), LANES), 7, np.uint32)
+    transposed(to, 1, first, rows, start, start + count)
+    expected, some = np.full((first + 60 + width, LANES), 7, np.uint32), rows[start : start + LANES]
+    expected[first : first + -(-width // LANES) * LANES] = 0
+    expected[first : first + width, : len(some)] = some.T
+    np.testing.assert_array_equal(to[1], expected[: to.shape[1]])
     assert np.all(to[[0, 2]] == 7)
 
 

@@ -14,8 +14,8 @@ from tests.unit.knn_graphs import decaying, needs_tiles, with_tiles
 
 
 @numba.njit
-def multiplied(rows, chosen, heads, halves, start, stop):
-    return multiply(rows, chosen, columns_of(rows, (heads,), halves, start, stop))
+def multiplied(rows, chosen, sources, halves, start, stop):
+    return multiply(rows, chosen, columns_of(rows, sources, halves, start, stop))
 
 
 @pytest.mark.parametrize("tiles", [with_tiles, False])
@@ -27,7 +27,10 @@ def test_products_are_those_of_the_definition(tiles, seed, n, width, n_rows, dat
     chosen = rng.integers(n, size=n_rows)
     start = data.draw(st.integers(0, n - 1))
     stop = data.draw(st.integers(start, n))
-    found = multiplied(rows_of(heads, tiles=tiles), chosen, heads, halves, start, stop)
+    split = data.draw(st.integers(0, heads.shape[1]))
+    rest = np.hstack((heads[:, split:], packed(rng.standard_normal((n, 2 * data.draw(st.integers(0, 20)))))))
+    sources = data.draw(st.sampled_from([(heads,), (heads[:, :split].copy(), rest)]))
+    found = multiplied(rows_of(heads, tiles=tiles), chosen, sources, halves, start, stop)
     exact = unpacked(heads).astype(np.float64)
     expected = exact[chosen] @ exact[start:stop].T - halves[start:stop]
     np.testing.assert_allclose(found[:, : stop - start], expected, atol=1e-5 * width)
