@@ -2,7 +2,8 @@
 
 import warnings
 from collections.abc import Sequence
-from typing import Any
+from numbers import Integral, Real
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClusterMixin
@@ -59,6 +60,16 @@ class CDP(ClusterMixin, BaseEstimator):
     array([0, 0, 1, 1])
     """
 
+    _parameter_constraints: ClassVar[dict[str, list[type]]] = {  # their ranges: see `fit`
+        "k": [Integral],
+        "threshold": [Real],
+        "metric": [str],
+        "accept": [Integral],
+        "max_size": [Integral],
+        "step": [Real],
+        "max_iter": [Integral],
+    }
+
     def __init__(
         self,
         k: int = 15,
@@ -96,6 +107,7 @@ class CDP(ClusterMixin, BaseEstimator):
         ValueError
             For invalid parameters or arrays, or a row that is all zeros.
         """
+        self._validate_params()
         base, *members = X if _is_committee(X) else [X]
         propagation.check_settings(max_size=self.max_size, step=self.step, max_iter=self.max_iter)
         voting.check_settings(accept=self.accept, threshold=self.threshold, members=len(members))

@@ -117,6 +117,9 @@ def test_rounds_are_counted():
         ({"max_size": 0}, "max_size and max_iter must be at least 1"),
         ({"step": 0}, r"step in \(0, 1\]"),
         ({"max_iter": 0}, "max_size and max_iter must be at least 1"),
+        ({"k": 2.5}, "'k' parameter of CDP must be an instance of 'int'. Got 2.5"),
+        ({"threshold": "high"}, "'threshold' parameter of CDP must be an instance of 'float'. Got 'high'"),
+        ({"metric": None}, "'metric' parameter of CDP must be an instance of 'str'. Got None"),
     ],
 )
 def test_bad_parameters_are_refused(parameters, sentence):
