@@ -86,7 +86,8 @@ def copy_transposed(context, to, i, first, rows, start, stop):  # type: ignore[n
         there, room = _row(context, builder, signature.args[0], *arguments[:2])
         first, (start, stop), none = arguments[2], arguments[4:], ir.Constant(_ADDRESS, 0)
         _, width = _row(context, builder, signature.args[3], arguments[3], start)
-        with loop(builder, width, LANES) as place:
+        left = builder.sub(room, first)
+        with loop(builder, builder.select(builder.icmp_signed("<", width, left), width, left), LANES) as place:
             block = []
             for lane in range(LANES):
                 row = builder.add(start, ir.Constant(_ADDRESS, lane))
@@ -96,7 +97,8 @@ def copy_transposed(context, to, i, first, rows, start, stop):  # type: ignore[n
             for lane, words in enumerate(_transposed(builder, block)):
                 word = builder.add(builder.add(first, place), ir.Constant(_ADDRESS, lane))
                 pointer = _at(builder, there, builder.mul(word, ir.Constant(_ADDRESS, LANES)))
-                _store_if(builder, builder.icmp_signed("<", word, room), words, pointer)
+                with builder.if_then(builder.icmp_signed("<", word, room)):
+                    builder.store(words, pointer, align=_BYTES)
         return context.get_dummy_value()
 
     return types.void(to, types.int64, types.int64, rows, types.int64, types.int64), emit
@@ -183,14 +185,6 @@ def _load_some(builder: ir.IRBuilder, pointer: ir.Value, left: ir.Value) -> ir.V
     load = get_or_insert_function(builder.module, kind, f"llvm.masked.load.v{LANES}i32.p0")
     zeros = ir.Constant(_INTEGERS, [0] * LANES)
     return builder.call(load, [pointer, ir.Constant(_INTEGER, _BYTES), are_there, zeros])
-
-
-def _store_if(builder: ir.IRBuilder, condition: ir.Value, words: ir.Value, pointer: ir.Value) -> None:
-    """Store `LANES` words if a condition holds."""
-    all_or_none = _all(builder, condition, LANES)
-    kind = ir.FunctionType(ir.VoidType(), [_INTEGERS, pointer.type, _INTEGER, all_or_none.type])
-    store = get_or_insert_function(builder.module, kind, f"llvm.masked.store.v{LANES}i32.p0")
-    builder.call(store, [words, pointer, ir.Constant(_INTEGER, _BYTES), all_or_none])
 
 
 def _transposed(builder: ir.IRBuilder, block: list[ir.Value]) -> list[ir.Value]:

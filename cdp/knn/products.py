@@ -125,7 +125,7 @@ def rows_of(heads: np.ndarray, *, tiles: bool = TILES) -> np.ndarray:
 def columns_of(rows, sources, halves, start, stop):  # type: ignore[no-untyped-def]
     """Heads from `start` to `stop` as `multiply` takes them for columns beside such rows; in compiled code only.
 
-    Words come from several arrays, one after the other, as many as rows have.
+    Words come from several arrays, one after the other, which have at least as many as rows have.
     """
     raise NotImplementedError
 
@@ -207,7 +207,7 @@ def _columns_for_tiles(rows, sources, halves, start, stop):  # type: ignore[no-u
     n_columns = -(-(stop - start) // WIDTH) * WIDTH
     groups, width = n_columns // _SIDE, -(-rows.shape[1] // _SIDE) * _SIDE
     columns = _at_a_line(groups * width * _SIDE).reshape((groups, width, _SIDE))
-    columns[:, rows.shape[1] :] = 0
+    columns[:, rows.shape[1] :] = 0  # what lies there may be no number, and stay so if multiplied by 0
     for group in range(groups):
         first = 0
         for words in sources:

@@ -120,7 +120,11 @@ def scan_lists(
 def _scan(queries, rows, members, starts, scores, found, listed, ends, manhattan):  # type: ignore[no-untyped-def]
     waiting = np.empty(_WAITING, np.int64), np.empty(_WAITING, np.int64), np.empty(_WAITING, np.float32)
     least = np.empty(len(scores), np.float32)  # of q·x - |x|²/2 for x to be better than the worst found
-    for row in range(len(scores)):
+    is_listed = np.zeros(len(scores), np.bool_)
+    for row in listed:
+        is_listed[row] = True
+    compared = np.flatnonzero(is_listed)
+    for row in compared:
         open_heap(scores, found, row)
         least[row] = _least(scores[row, 0], queries.halves[row])
     for cell in range(len(starts) - 1):
@@ -140,7 +144,7 @@ def _scan(queries, rows, members, starts, scores, found, listed, ends, manhattan
                 else:
                     bounds = multiply(rows, chosen, columns)
                     _offer_bounded(bounds, chosen, start, queries, members, scores, found, least, waiting)
-    for row in range(len(scores)):
+    for row in compared:
         close_heap(scores, found, row)
 
 

@@ -7,7 +7,7 @@ that is hard to beat, bounds rule out little, and most of what is compared exact
 import numpy as np
 
 from cdp.jit import njit
-from cdp.knn.best import Best, is_worse
+from cdp.knn.best import Best, holds, is_worse
 from cdp.knn.instructions import WIDTH, above, count_bits, lowest_bit, prefetch
 from cdp.knn.points import Points
 from cdp.knn.products import closeness, columns_of, multiply, rows_of, with_first
@@ -25,12 +25,12 @@ _TINY = np.float32(1e-30)
 def shortlist(
     queries: Points, cells: Cells, width: int, *, probes: np.ndarray | None = None, block: int = 4096
 ) -> np.ndarray:
-    """The members of probed cells with the largest products with a query, by heads and a part of necks, less halves.
+    """The members of probed cells with the largest products with a query, by heads and necks, less halves.
 
     Parameters
     ----------
     queries : Points
-        Without tails: `Points.rounded`, or with tails of length 0.
+        Without tails: `Points.rounded`, or with tails of length 0. Of necks, what they have counts.
     cells : Cells
         With heads and necks that hold the same.
     width : int
@@ -77,14 +77,13 @@ def likely_best(queries: Points, cells: Cells, width: int, *, probes: np.ndarray
 
     def task(start: int, stop: int) -> None:
         some = slice(start, stop)
-        here, best_here, probes_here = queries.take(some), best.take(some), probes[some]
-        listed = _listed(_without_tails(here), cells, width + more, probes_here)
+        here, best_here = queries.take(some), best.take(some)
+        listed = _listed(_without_tails(here), cells, width + more, probes[some])
         late = _compare(here.vectors, cells.points.vectors, listed, *best_here)
-        unsure = np.flatnonzero((late > _LATE * more) & (listed[:, -1] >= 0))
-        if len(unsure):
-            again = Best(best_here.scores[unsure], best_here.found[unsure])
-            scan(here.take(unsure), cells, again, probes=probes_here[unsure], block=len(unsure))
-            best_here.scores[unsure], best_here.found[unsure] = again
+        is_unsure = (late > _LATE * more) & (listed[:, -1] >= 0)
+        if is_unsure.any():
+            again = np.where(is_unsure[:, None], probes[some], np.int32(-1))
+            scan(here, cells, best_here, probes=again, block=stop - start)
 
     in_ranges(task, len(queries.heads), size=block)
     return best
@@ -103,7 +102,7 @@ def _listed(queries: Points, cells: Cells, width: int, probes: np.ndarray) -> np
     candidates = np.full((n, room), -np.inf, np.float32), np.empty((n, room), np.int32)
     state = *candidates, np.zeros(n, np.int64), np.full(n, -np.inf, np.float32)
     assert queries.heads.shape[1] == cells.points.heads.shape[1]
-    rows = rows_of(np.hstack((queries.heads, queries.necks[:, :_NECK_WORDS])))
+    rows = rows_of(np.hstack((queries.heads, queries.necks)))
     for some in (probes[:, :1], probes[:, 1:]):  # after the first cell, few members of others are better
         _collect(rows, cells.points, cells.starts, rows_by_cell(some, len(cells.starts) - 1), width, state)
     listed = np.full((n, width), -1, np.int32)
@@ -225,7 +224,7 @@ def _finish(state, listed):  # type: ignore[no-untyped-def]
 @njit
 def _compare(queries, members, listed, scores, found):  # type: ignore[no-untyped-def]
     """Put the best of the members listed for each query in order; how many of these are not among the first listed."""
-    width, exact = scores.shape[1], np.empty(listed.shape[1], np.float32)
+    width = scores.shape[1]
     late = np.zeros(len(listed), np.int64)
     for row in range(len(listed)):
         n = 0
@@ -235,12 +234,14 @@ def _compare(queries, members, listed, scores, found):  # type: ignore[no-untype
             prefetch(members, j)
             n += 1
         for t in range(n):
-            exact[t] = closeness(queries, row, members, listed[row, t])
-        for t in range(n):
-            place = 0
-            for other in range(n):
-                place += is_worse(exact[t], listed[row, t], exact[other], listed[row, other])
-            if place < width:
-                scores[row, place], found[row, place] = exact[t], listed[row, t]
-                late[row] += t >= width
+            j, slot = listed[row, t], min(t, width - 1)
+            score = closeness(queries, row, members, j)
+            if t >= width and not is_worse(scores[row, slot], found[row, slot], score, j):
+                continue
+            while slot > 0 and is_worse(scores[row, slot - 1], found[row, slot - 1], score, j):
+                scores[row, slot], found[row, slot] = scores[row, slot - 1], found[row, slot - 1]
+                slot -= 1
+            scores[row, slot], found[row, slot] = score, j
+        for t in range(width, n):
+            late[row] += holds(found, row, width, listed[row, t])
     return late

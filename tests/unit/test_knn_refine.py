@@ -10,6 +10,7 @@ from cdp.knn.points import Points
 from cdp.knn.refine import _MIDDLES, new_since, refine
 from cdp.knn.scan import Cells, scan
 from cdp.threads import limit_threads
+from tests.unit.knn_graphs import along_own_axes, decaying
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -17,8 +18,13 @@ SEEDS = st.integers(0, 2**32 - 1)
 def searched(rng, n, width, n_cells):
     """Vectors, cells, the one of each vector, those that it looks into (up to two others, too), what it finds."""
     home = np.sort(rng.integers(n_cells, size=n)).astype(np.int32)
-    vectors = rng.standard_normal((n, 4)).astype(np.float32)
-    cells = Cells(Points.of(vectors), np.searchsorted(home, np.arange(n_cells + 1)))
+    if rng.random() < 0.5:
+        vectors = rng.standard_normal((n, 4)).astype(np.float32)
+        points = Points.of(vectors)
+    else:
+        vectors = decaying(rng.integers(2**32), n, 80)
+        points = along_own_axes(vectors)
+    cells = Cells(points, np.searchsorted(home, np.arange(n_cells + 1)))
     probes = np.full((n, 3), -1, np.int32)
     for i in range(n):
         others = rng.permutation(np.delete(np.arange(n_cells), home[i]))[: rng.integers(3)]

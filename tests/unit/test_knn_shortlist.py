@@ -145,3 +145,20 @@ def test_all_are_compared_where_products_do_not_tell_members_apart():
     told = shortlist(module._without_tails(points), Cells.one(points), 24)
     assert shares_of(told, exact.found).mean() < 0.3
     assert shares_of(best.found, exact.found).mean() > 0.9
+
+
+def test_all_are_compared_for_those_alone_that_products_do_not_tell_apart():
+    rng = np.random.default_rng(0)
+    alike = np.ones(100) + 1e-3 * rng.standard_normal((2000, 100))
+    vectors = normalize(np.stack((alike, decaying(3, 2000, 100)), axis=1).reshape(4000, 100))
+    points = along_own_axes(vectors)
+    cells, _ = cells_of(points, rng, 20)
+    probes = rng.permuted(np.tile(np.arange(20, dtype=np.int32), (4000, 1)), axis=1)[:, :6].copy()
+    best, exact = likely_best(points, cells, 16, probes=probes, block=700), Best.none(4000, 16)
+    scan(points, cells, exact, probes=probes)
+    assert np.mean((best.found == exact.found)[::2].all(axis=1)) > 0.95
+    assert 0.98 < shares_of(best.found, exact.found)[1::2].mean() < 1
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "_LATE", -1)
+        best = likely_best(points, cells, 16, probes=probes, block=700)
+    np.testing.assert_array_equal(best.found, exact.found)
