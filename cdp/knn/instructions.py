@@ -86,8 +86,8 @@ def copy_transposed(context, to, i, first, rows, start, stop):  # type: ignore[n
         there, room = _row(context, builder, signature.args[0], *arguments[:2])
         first, (start, stop), none = arguments[2], arguments[4:], ir.Constant(_ADDRESS, 0)
         _, width = _row(context, builder, signature.args[3], arguments[3], start)
-        left = builder.sub(room, first)
-        with loop(builder, builder.select(builder.icmp_signed("<", width, left), width, left), LANES) as place:
+        free = builder.sub(room, first)
+        with loop(builder, builder.select(builder.icmp_signed("<", width, free), width, free), LANES) as place:
             block = []
             for lane in range(LANES):
                 row = builder.add(start, ir.Constant(_ADDRESS, lane))
